@@ -1,0 +1,1 @@
+"""PoC server: reg-event watcher, XCAP client, poc-settings compositor and notifier."""
