@@ -1,0 +1,53 @@
+# Talkburst. `make demo` and `make test` set up everything they need in .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNS ?= 5
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check acceptance bench-demo clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## the 32 steps between four real processes, with the ladder and the verdicts
+	@$(BIN)/talkburst demo $(DEMO)
+
+test: $(VENV)/.installed-test check ## gates (ruff, mypy --strict, import-linter), then every test
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: $(VENV)/.installed-test ## the gates alone
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+acceptance: $(VENV)/.installed-test ## the tests that start the real daemons
+	$(BIN)/python -m pytest tests/acceptance $(PYTEST)
+
+bench-demo: $(VENV)/.installed ## elapsed time of the flow: median of RUNS=5 demos
+	@$(BIN)/python bench/demo.py --runs $(RUNS)
+
+clean: ## removes the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# A virtual environment, or a clear word on what is missing for one.
+$(VENV)/bin/pip:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "make: no '$(PYTHON)' found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: $$($(PYTHON) --version) is too old; Talkburst needs Python 3.11 or newer (make PYTHON=python3.11 ...)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "make: this Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv; on Fedora: dnf install python3-pip" >&2; exit 1; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/pip
+	@echo "installing Talkburst and its libraries into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/pip
+	@echo "installing Talkburst, its libraries and the test tools into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.installed
