@@ -1,0 +1,1 @@
+"""What every daemon has in common: configuration, logs, signals, the ready line, the control socket."""

@@ -1,0 +1,52 @@
+"""Where a daemon keeps what it must not lose, and its control socket."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from talkburst.daemon.settings import Settings
+
+
+class StartError(Exception):
+    """The daemon can not start, for a reason outside the configuration; the text says what, why and what to do."""
+
+
+def state_directory(settings: Settings, environ: Mapping[str, str] | None = None) -> Path:
+    """The directory that the settings name (flag, $TALKBURST_STATE, file), else the platform's place for state.
+
+    It is made when it is not there, for its owner alone. Raises StartError when that can not be.
+    """
+    environ = os.environ if environ is None else environ
+    path = Path(settings.state).expanduser() if settings.state else platform_directory(environ)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(
+            f"cannot make the state directory {path}: {error.strerror}; name another with --state DIR"
+        ) from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise StartError(
+            f"cannot write in the state directory {path}; change its owner or name another with --state DIR"
+        )
+    return path
+
+
+def platform_directory(environ: Mapping[str, str]) -> Path:
+    """XDG Base Directory Specification on Unix, the usual places on macOS and Windows."""
+    try:
+        home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    except RuntimeError:
+        raise StartError("there is no home directory to keep state in; name a place with --state DIR") from None
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "talkburst"
+    if sys.platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "talkburst"
+    named = environ.get("XDG_STATE_HOME", "")
+    base = Path(named) if named.startswith("/") else home / ".local" / "state"  # a relative one is to be ignored
+    return base / "talkburst"
+
+
+def control_path(settings: Settings, name: str) -> Path:
+    """The control socket of the daemon of that name, unless `--control` says otherwise."""
+    return state_directory(settings) / f"{name}.sock"

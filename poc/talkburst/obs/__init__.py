@@ -1,0 +1,1 @@
+"""What the daemons show of themselves: the trace tap, HEP3, pcap."""
