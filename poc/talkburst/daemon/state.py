@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from talkburst.daemon.settings import Settings
+from talkburst.daemon.start_error import StartError
 
 
-class StartError(Exception):
-    """The daemon can not start, for a reason outside the configuration; the text says what, why and what to do."""
+def state_path(settings: Settings, environ: Mapping[str, str] | None = None) -> Path:
+    """The directory that the settings name (flag, $TALKBURST_STATE, file), else the platform's place for state."""
+    if settings.state:
+        return Path(settings.state).expanduser()
+    return _platform_directory(os.environ if environ is None else environ)
 
 
 def state_directory(settings: Settings, environ: Mapping[str, str] | None = None) -> Path:
-    """The directory that the settings name (flag, $TALKBURST_STATE, file), else the platform's place for state.
-
-    It is made when it is not there, for its owner alone. Raises StartError when that can not be.
-    """
-    environ = os.environ if environ is None else environ
-    path = Path(settings.state).expanduser() if settings.state else platform_directory(environ)
+    """`state_path`, made for its owner alone when it is not there; raises StartError when that can not be."""
+    path = state_path(settings, environ)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -32,7 +32,12 @@ def state_directory(settings: Settings, environ: Mapping[str, str] | None = None
     return path
 
 
-def platform_directory(environ: Mapping[str, str]) -> Path:
+def control_path(settings: Settings, name: str) -> Path:
+    """The control socket of the daemon of that name, where `--control` says nothing else."""
+    return state_path(settings) / f"{name}.sock"
+
+
+def _platform_directory(environ: Mapping[str, str]) -> Path:
     """XDG Base Directory Specification on Unix, the usual places on macOS and Windows."""
     try:
         home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
@@ -45,8 +50,3 @@ def platform_directory(environ: Mapping[str, str]) -> Path:
     named = environ.get("XDG_STATE_HOME", "")
     base = Path(named) if named.startswith("/") else home / ".local" / "state"  # a relative one is to be ignored
     return base / "talkburst"
-
-
-def control_path(settings: Settings, name: str) -> Path:
-    """The control socket of the daemon of that name, unless `--control` says otherwise."""
-    return state_directory(settings) / f"{name}.sock"

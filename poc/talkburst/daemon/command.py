@@ -1,0 +1,168 @@
+"""The command of a daemon: the flags that all share, `show`, and the way to add more of either.
+
+main = daemon_command("core", CoreDaemon, "The SIP core.", Flag("--listen-servers", "listen_servers", many=True))
+
+@main.command("bindings")
+@asking
+def bindings(daemon: Asked) -> None:
+    click.echo(daemon.ask("bindings", of="sip:alice@ims.example"))
+"""
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+from talkburst.daemon.configuration import load
+from talkburst.daemon.control import Answer, ControlError, ask
+from talkburst.daemon.faults import Path as KeyPath
+from talkburst.daemon.run import Make, run
+from talkburst.daemon.settings import ConfigurationError, Settings
+from talkburst.daemon.start_error import StartError
+from talkburst.daemon.state import control_path
+
+
+class Flag(NamedTuple):
+    """A flag that sets one key. A bare `key` is one of the daemon's own section; else it is `section.key`."""
+
+    name: str
+    key: str
+    help: str = ""
+    metavar: str | None = None
+    many: bool = False
+    choices: tuple[str, ...] = ()
+
+
+_SHARED = (
+    Flag("--state", ".state", "where state and control socket are kept", "DIR"),
+    Flag("--log-level", "log.level", "how much is logged", choices=("debug", "info", "warning", "error")),
+    Flag("--hep", "trace.hep", "send every message as HEP3 to this collector", "tcp:HOST:PORT"),
+    Flag("--pcap", "trace.pcap", "write every message to this file", "FILE"),
+)
+_LISTEN = {
+    "listen": Flag("--listen", "listen", "listen here instead (repeatable)", "udp:HOST:PORT", many=True),
+    "advertise": Flag("--advertise", "advertise", "what stands in Via, Contact and Record-Route", "HOST[:PORT]"),
+}
+
+
+@dataclass(slots=True)
+class Asked:
+    """What the command line said: enough to run the daemon, or to find the one that runs."""
+
+    name: str
+    config: Path | None = None
+    control: Path | None = None
+    flags: dict[str, Any] = field(default_factory=dict)
+    labels: dict[KeyPath, str] = field(default_factory=dict)
+
+    def settings(self) -> Settings:
+        """Flags over environment over file; a fault in them ends the command with exit code 2."""
+        try:
+            return load(self.config, self.flags, flag_labels=self.labels)
+        except ConfigurationError as error:
+            _end("\n".join(f"{self.name}: {problem}" for problem in error.problems), 2)
+
+    def ask(self, command: str, **arguments: object) -> Answer:
+        """Put a command to the running daemon; ends with exit code 1 and its words when that is refused."""
+        try:
+            return ask(self.control or control_path(self.settings(), self.name), command, **arguments)
+        except (ControlError, StartError) as error:
+            _end(f"{self.name}: {error}", 1)
+
+    def set(self, flag: Flag, value: object) -> None:
+        section, _, key = flag.key.rpartition(".")
+        if flag.key.startswith("."):
+            self.flags[key] = value
+            self.labels[(key,)] = flag.name
+        else:
+            section = section or self.name
+            self.flags.setdefault(section, {})[key] = value
+            self.labels[(section, key)] = flag.name
+
+
+def _end(text: str, code: int) -> NoReturn:
+    click.echo(text, err=True)
+    raise click.exceptions.Exit(code)
+
+
+def daemon_command(name: str, make: Make, help: str, *flags: Flag) -> click.Group:  # noqa: A002 - as click names it
+    """The command group of a daemon: without a subcommand it runs, `show` tells what the running one knows."""
+    every = (*_listen_flags(name), *flags, *_SHARED)
+
+    def entry(context: click.Context, config: Path | None, control: Path | None, **given: Any) -> None:
+        asked = context.obj = Asked(name, config, control)
+        for flag in every:
+            value = given[_parameter(flag)]
+            if value not in (None, ()):
+                asked.set(flag, list(value) if flag.many else value)
+        if context.invoked_subcommand is None:
+            context.exit(run(make, asked.settings(), name, control=control))
+
+    group = click.Group(name, help=help, invoke_without_command=True, callback=click.pass_context(entry))
+    group.params = [*_places(), *(_option(flag) for flag in every)]
+    group.add_command(_show)
+    return group
+
+
+def _listen_flags(name: str) -> list[Flag]:
+    """The flags for addresses that this daemon has keys for; one that listens in one place takes --listen once."""
+    keys = getattr(Settings.model_fields[name].annotation, "model_fields", {})
+    flags = [flag for key, flag in _LISTEN.items() if key in keys]
+    if keys["listen"].annotation is str:
+        flags[0] = flags[0]._replace(many=False, metavar="HOST:PORT", help="listen here instead")
+    return flags
+
+
+def _places() -> list[click.Parameter]:
+    path = click.Path(path_type=Path)
+    return [
+        click.Option(["--config"], type=path, metavar="FILE", help="the TOML file that configures all daemons"),
+        click.Option(["--control"], type=path, metavar="PATH", help="the control socket"),
+    ]
+
+
+def _parameter(flag: Flag) -> str:
+    return flag.name.removeprefix("--").replace("-", "_")
+
+
+def _option(flag: Flag) -> click.Option:
+    return click.Option(
+        [flag.name, _parameter(flag)],
+        help=flag.help,
+        metavar=flag.metavar,
+        multiple=flag.many,
+        type=click.Choice(flag.choices) if flag.choices else str,
+    )
+
+
+def asking(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a click callback of a function that asks the running daemon; --config, --control and --state may follow.
+
+    Its first argument is the `Asked`; the others are click's.
+    """
+
+    @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="the TOML file")
+    @click.option("--control", type=click.Path(path_type=Path), metavar="PATH", help="the control socket")
+    @click.option("--state", metavar="DIR", help="the state directory of the daemon")
+    @functools.wraps(function)
+    def callback(*args: Any, config: Path | None, control: Path | None, state: str | None, **rest: Any) -> None:
+        asked = click.get_current_context().find_object(Asked)
+        assert asked is not None
+        asked.config = config or asked.config
+        asked.control = control or asked.control
+        if state:
+            asked.set(_SHARED[0], state)
+        function(asked, *args, **rest)
+
+    return callback
+
+
+@click.command("show")
+@asking
+def _show(asked: Asked) -> None:
+    """Print what the running daemon knows, as JSON."""
+    click.echo(json.dumps(asked.ask("show"), indent=2, ensure_ascii=False))

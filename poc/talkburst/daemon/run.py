@@ -1,0 +1,200 @@
+"""Runs one daemon from the ready line to the last drained message.
+
+Exit codes: 0 ended as asked, 1 could not start or did not drain, 2 wrong configuration.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from talkburst.daemon.control import Answer, Command, ControlServer
+from talkburst.daemon.log import Log, configure
+from talkburst.daemon.settings import ConfigurationError, Settings
+from talkburst.daemon.start_error import StartError, cannot_listen
+from talkburst.daemon.state import control_path, state_directory
+from talkburst.obs.sinks import open_sinks
+from talkburst.obs.trace import Trace
+
+DRAIN = 5.0  # seconds that stop() may take
+
+
+class Daemon(Protocol):
+    """What `run` asks of a daemon."""
+
+    @property
+    def name(self) -> str:
+        """ "core", "server", "xdms", "client"."""
+
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        """Further commands of the control socket, by name; each takes the arguments and gives the result.
+
+        ValueError and ControlError become the error that the user reads.
+        """
+
+    async def start(self) -> list[str]:
+        """Listen; return the bound addresses for the ready line (`udp:127.0.0.1:5060`), in the order configured.
+
+        Raises StartError (see `cannot_listen`), ConfigurationError or OSError.
+        """
+
+    async def stop(self) -> None:
+        """Drain and close. Called once, also after a start that failed or was cancelled half way."""
+
+    def show(self) -> dict[str, object]:
+        """What `talkburst NAME show` prints."""
+
+
+Make = Callable[[Settings, Trace, Log], Daemon]
+
+
+def run(make: Make, settings: Settings, name: str, *, control: Path | None = None) -> int:
+    """Make the daemon inside a fresh event loop, run it until SIGTERM or SIGINT, and return the exit code.
+
+    `make` runs inside the loop. The trace it is given is opened before start() and closed after stop().
+    """
+    configure(settings.log.level)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(make, settings, name, control))
+    except ConfigurationError as error:
+        for problem in error.problems:
+            _complain(f"{name}: {problem}")
+        return 2
+    except StartError as error:
+        _complain(f"{name}: {error}")
+    except OSError as error:
+        _complain(f"{name}: cannot start: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    except KeyboardInterrupt:
+        pass  # before the signal handlers were there
+    return 1
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it can be had, else the standard loop."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(make: Make, settings: Settings, name: str, control: Path | None) -> int:
+    log = Log(name)
+    stopping = _on_signals(log)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: _report(log, context))
+    if control is None:
+        state_directory(settings)
+    server = ControlServer(name, control or control_path(settings, name), log)
+    server.bind()
+    async with contextlib.AsyncExitStack() as closing:
+        closing.push_async_callback(server.close)
+        trace = Trace(name, open_sinks(settings.trace.hep, settings.trace.pcap, name))
+        closing.push_async_callback(trace.close)
+        await trace.start()
+        daemon = make(settings, trace, log)
+        drained = True
+        try:
+            addresses = await _start(daemon, settings, stopping)
+            if addresses is not None:
+                await server.serve({"show": _show(daemon), **daemon.commands})
+                log.info("ready", addresses=addresses)
+                _announce(" ".join(["ready", name, *addresses]))
+                await stopping.wait()
+        finally:
+            drained = await _stop(daemon, log)
+        return 0 if drained else 1
+
+
+async def _start(daemon: Daemon, settings: Settings, stopping: asyncio.Event) -> list[str] | None:
+    """The daemon's addresses, None when it was told to stop before it was up."""
+    starting = asyncio.ensure_future(daemon.start())
+    told = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            return starting.result()
+        starting.cancel()
+        await asyncio.wait((starting,), timeout=DRAIN)
+        return None
+    except OSError as error:
+        if error.filename is not None:  # a file, which names itself
+            raise
+        raise cannot_listen(_configured(settings, daemon.name), error) from error
+    finally:
+        told.cancel()
+
+
+async def _stop(daemon: Daemon, log: Log) -> bool:
+    try:
+        await asyncio.wait_for(daemon.stop(), DRAIN)
+    except TimeoutError:
+        log.error("did not drain in time, ending without", seconds=DRAIN)
+        return False
+    log.info("stopped")
+    return True
+
+
+def _configured(settings: Settings, name: str) -> str:
+    """The daemon's listen addresses, for an error that does not say which of them it was."""
+    section: object = getattr(settings, name, None)
+    entries: list[str] = []
+    for key in ("listen", "listen_servers"):
+        value = getattr(section, key, [])
+        entries += [value] if isinstance(value, str) else value
+    return " or ".join(entries)
+
+
+def _show(daemon: Daemon) -> Command:
+    async def show(_: Answer) -> Answer:
+        return daemon.show()
+
+    return show
+
+
+def _on_signals(log: Log) -> asyncio.Event:
+    """An event that the first SIGTERM or SIGINT sets; the second ends the process at once."""
+    stopping = asyncio.Event()
+
+    def handle(number: signal.Signals) -> None:
+        if stopping.is_set():
+            log.warning("second signal, ending at once", signal=number.name)
+            os._exit(1)
+        log.info("stopping", signal=number.name)
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, handle, number)
+    return stopping
+
+
+def _report(log: Log, context: Mapping[str, Any]) -> None:
+    """A fault that no task caught: logged, and the daemon goes on."""
+    message = str(context.get("message", "unhandled error"))
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        log.exception(message, error)
+    else:
+        log.error(message)
+
+
+def _announce(line: str) -> None:
+    """Write to standard output now. A reader that went away is no reason to stop."""
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError):  # or the interpreter complains when it flushes at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _complain(line: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
