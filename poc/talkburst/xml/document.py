@@ -5,7 +5,7 @@ without one there are no entities, and so no entity expansion and nothing to fet
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import cast
 
 from lxml import etree
@@ -27,12 +27,14 @@ _NO_CHAR = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 class XmlError(ValueError):
     """A document that cannot be taken; the text says what is wrong and where.
 
-    `condition` is the RFC 4825 section 11.1 name of the fault: not-well-formed, not-utf-8 or schema-validation-error.
+    `condition` is the RFC 4825 section 11.1 name of the fault: not-well-formed, not-utf-8, schema-validation-error,
+    constraint-failure or uniqueness-failure; of the last, `field` selects what should have been unique.
     """
 
-    def __init__(self, text: str, condition: str = "schema-validation-error") -> None:
+    def __init__(self, text: str, condition: str = "schema-validation-error", field: str = "") -> None:
         super().__init__(text)
         self.condition = condition
+        self.field = field
 
 
 def parse(data: bytes, *, limit: int = MAX_BYTES) -> etree._Element:
@@ -168,6 +170,38 @@ def children(element: etree._Element, namespace: str) -> Iterator[tuple[str, etr
     for child in element:
         if isinstance(child.tag, str) and namespace_of(child) == namespace:
             yield local_name(child), child
+
+
+def strict_children(
+    element: etree._Element, namespace: str, order: Sequence[str], repeated: Collection[str] = ()
+) -> list[tuple[str, etree._Element]]:
+    """The children of one namespace, which must be among `order`, once each unless `repeated`, without text between.
+
+    Elements of other namespaces are passed over: the schemas here allow them everywhere. One of no namespace is an
+    error, as xs:any with ##other excludes it.
+    """
+    found: list[tuple[str, etree._Element]] = []
+    for child in element:
+        if (child.tail or "").strip():
+            raise XmlError(f"{place(element)}: text {(child.tail or '').strip()[:40]!r} between the elements")
+        name = local_name(child)
+        if namespace_of(child) not in ("", namespace):
+            continue
+        if namespace_of(child) != namespace or name not in order:
+            expected = ", ".join(order) or "no element"
+            raise XmlError(f"{place(child)}: {shown(child)} cannot stand here, expected {expected}")
+        if name not in repeated and any(name == before for before, _ in found):
+            raise XmlError(f"{place(child)}: a second {name}")
+        found.append((name, child))
+    if (element.text or "").strip():
+        raise XmlError(f"{place(element)}: text {(element.text or '').strip()[:40]!r} where elements are expected")
+    return found
+
+
+def in_order(element: etree._Element, names: Sequence[str], order: Sequence[str]) -> None:
+    """Raises `XmlError` unless `names` come in the order of the schema."""
+    if list(names) != sorted(names, key=order.index):
+        raise XmlError(f"{place(element)}: the order is {', '.join(order)}, found {', '.join(names)}")
 
 
 def text_of(element: etree._Element | None) -> str:
