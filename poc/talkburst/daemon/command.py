@@ -43,10 +43,10 @@ _SHARED = (
     Flag("--hep", "trace.hep", "send every message as HEP3 to this collector", "tcp:HOST:PORT"),
     Flag("--pcap", "trace.pcap", "write every message to this file", "FILE"),
 )
-_LISTEN = {
-    "listen": Flag("--listen", "listen", "listen here instead (repeatable)", "udp:HOST:PORT", many=True),
-    "advertise": Flag("--advertise", "advertise", "what stands in Via, Contact and Record-Route", "HOST[:PORT]"),
-}
+_ADDRESSES = (
+    Flag("--listen", "listen", "listen here instead (repeatable)", "udp:HOST:PORT|fd:N", many=True),
+    Flag("--advertise", "advertise", "what stands in Via, Contact and Record-Route", "HOST[:PORT]"),
+)
 
 
 @dataclass(slots=True)
@@ -109,12 +109,9 @@ def daemon_command(name: str, make: Make, help: str, *flags: Flag) -> click.Grou
 
 
 def _listen_flags(name: str) -> list[Flag]:
-    """The flags for addresses that this daemon has keys for; one that listens in one place takes --listen once."""
+    """The flags for addresses that this daemon has keys for."""
     keys = getattr(Settings.model_fields[name].annotation, "model_fields", {})
-    flags = [flag for key, flag in _LISTEN.items() if key in keys]
-    if keys["listen"].annotation is str:
-        flags[0] = flags[0]._replace(many=False, metavar="HOST:PORT", help="listen here instead")
-    return flags
+    return [flag for flag in _ADDRESSES if flag.key in keys]
 
 
 def _places() -> list[click.Parameter]:

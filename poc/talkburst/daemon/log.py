@@ -73,14 +73,14 @@ def field_text(value: object) -> str:
 class LineFormatter(logging.Formatter):
     """One record, one line; a traceback, where there is one, on the lines after."""
 
-    def __init__(self, colour: bool = False) -> None:
+    def __init__(self, daemon: str = "", colour: bool = False) -> None:
         super().__init__()
+        self.daemon = daemon
         self.colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         level = record.levelname.lower()
-        name = record.name.removeprefix(f"{_ROOT}.")
         message = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), record.getMessage())
         fields: Mapping[str, object] = getattr(record, "fields", {})
         shown = "".join(
@@ -88,12 +88,17 @@ class LineFormatter(logging.Formatter):
             for key, value in fields.items()
             if value is not None
         )
-        line = f"{stamp}.{int(record.msecs):03d}Z {level:<7} {name}: {message}{shown}"
+        line = f"{stamp}.{int(record.msecs):03d}Z {level:<7} {self._name(record)}: {message}{shown}"
         if self.colour and (start := _COLOURS.get(level)):
             line = f"{start}{line}{_RESET}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
+
+    def _name(self, record: logging.LogRecord) -> str:
+        """ "core" for the daemon itself, "core.sip" for a part of it or a library in it."""
+        name = record.name.removeprefix(f"{_ROOT}.")
+        return name if name == self.daemon or not self.daemon else f"{self.daemon}.{name}"
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
@@ -104,11 +109,11 @@ class LineHandler(logging.StreamHandler[TextIO]):
             super().handleError(record)
 
 
-def configure(level: str = "info", stream: TextIO | None = None) -> None:
+def configure(level: str = "info", stream: TextIO | None = None, daemon: str = "") -> None:
     """Send every log line of this process to `stream` (standard error), from `level` up (one of `LEVELS`)."""
     stream = sys.stderr if stream is None else stream
     handler = LineHandler(stream)
-    handler.setFormatter(LineFormatter(colour=stream.isatty()))
+    handler.setFormatter(LineFormatter(daemon, colour=stream.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # libraries: only what is wrong

@@ -58,7 +58,7 @@ def run(make: Make, settings: Settings, name: str, *, control: Path | None = Non
 
     `make` runs inside the loop. The trace it is given is opened before start() and closed after stop().
     """
-    configure(settings.log.level)
+    configure(settings.log.level, daemon=name)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(make, settings, name, control))
@@ -72,6 +72,8 @@ def run(make: Make, settings: Settings, name: str, *, control: Path | None = Non
         _complain(f"{name}: cannot start: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
     except KeyboardInterrupt:
         pass  # before the signal handlers were there
+    except Exception as error:  # noqa: BLE001 - a fault of ours ends the daemon, with a log line like any other
+        Log(name).exception("ended by a fault", error)
     return 1
 
 
@@ -96,9 +98,8 @@ async def _serve(make: Make, settings: Settings, name: str, control: Path | None
         closing.push_async_callback(server.close)
         trace = Trace(name, open_sinks(settings.trace.hep, settings.trace.pcap, name))
         closing.push_async_callback(trace.close)
-        await trace.start()
+        await _open(trace)
         daemon = make(settings, trace, log)
-        drained = True
         try:
             addresses = await _start(daemon, settings, stopping)
             if addresses is not None:
@@ -108,7 +109,17 @@ async def _serve(make: Make, settings: Settings, name: str, control: Path | None
                 await stopping.wait()
         finally:
             drained = await _stop(daemon, log)
+        if drained:
+            log.info("stopped")
         return 0 if drained else 1
+
+
+async def _open(trace: Trace) -> None:
+    try:
+        await trace.start()
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise StartError(f"cannot write the capture {error.filename}: {why} (--pcap FILE names another)") from None
 
 
 async def _start(daemon: Daemon, settings: Settings, stopping: asyncio.Event) -> list[str] | None:
@@ -120,10 +131,11 @@ async def _start(daemon: Daemon, settings: Settings, stopping: asyncio.Event) ->
         if starting.done():
             return starting.result()
         starting.cancel()
-        await asyncio.wait((starting,), timeout=DRAIN)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(starting, return_exceptions=True), DRAIN)
         return None
     except OSError as error:
-        if error.filename is not None:  # a file, which names itself
+        if error.filename is not None:  # not a listener: a file, which names itself
             raise
         raise cannot_listen(_configured(settings, daemon.name), error) from error
     finally:
@@ -131,13 +143,16 @@ async def _start(daemon: Daemon, settings: Settings, stopping: asyncio.Event) ->
 
 
 async def _stop(daemon: Daemon, log: Log) -> bool:
+    """Let the daemon drain; True when it did. What goes wrong is logged, the rest is closed all the same."""
     try:
         await asyncio.wait_for(daemon.stop(), DRAIN)
     except TimeoutError:
-        log.error("did not drain in time, ending without", seconds=DRAIN)
-        return False
-    log.info("stopped")
-    return True
+        log.error("not drained in time, ended all the same", seconds=DRAIN)
+    except Exception as error:
+        log.exception("fault while stopping", error)
+    else:
+        return True
+    return False
 
 
 def _configured(settings: Settings, name: str) -> str:

@@ -5,7 +5,10 @@ import os
 import re
 import socket
 
-_BIND_FAILURE = re.compile(r"error while attempting to bind on address \((?P<address>[^)]*)\)")
+from talkburst.daemon.address import show_host_port
+
+# How asyncio and uvloop say it, of TCP and of UDP.
+_BOUND_TO = re.compile(r"(?:on address|to local_addr) \('(?P<host>[^']*)', (?P<port>[0-9]+)")
 
 _REMEDIES = {
     errno.EADDRINUSE: "another program holds it; stop that one, or give another address with --listen",
@@ -21,14 +24,19 @@ class StartError(Exception):
 
 
 def cannot_listen(address: str, error: OSError) -> StartError:
-    """The error for a listener; `address` is as the user wrote it, such as `udp:127.0.0.1:5060`."""
-    found = _BIND_FAILURE.search(error.strerror or "")
-    if isinstance(error, socket.gaierror):
-        why, remedy = "the name is not known", "give an address, or a name that resolves, with --listen"
-    else:
-        why = os.strerror(error.errno).lower() if error.errno else str(error)
-        remedy = _REMEDIES.get(error.errno or 0, "give another address with --listen")
-    if found:
-        host, port = (part.strip().strip("'") for part in found["address"].split(",")[:2])
-        address = f"{address.partition(':')[0]}:{host}:{port}" if ":" in address else f"{host}:{port}"
-    return StartError(f"cannot listen on {address}: {why} ({remedy})")
+    """The error for a listener; `address` is as the user wrote it, such as `udp:127.0.0.1:5060`.
+
+    An error that says itself which of several addresses it was is taken at its word.
+    """
+    text = error.strerror or str(error)
+    cause = error if error.errno else error.__cause__  # uvloop keeps the number there
+    number = cause.errno if isinstance(cause, OSError) else None
+    remedy = _REMEDIES.get(number or 0, "give another address with --listen")
+    if isinstance(cause, socket.gaierror):
+        remedy = "give an address, or a name that resolves, with --listen"
+    if text.startswith("cannot listen on "):
+        return StartError(f"{text} ({remedy})")
+    if found := _BOUND_TO.search(text):
+        text = os.strerror(number) if number else text
+        address = show_host_port(found["host"], int(found["port"]))
+    return StartError(f"cannot listen on {address}: {text} ({remedy})")
