@@ -1,0 +1,7 @@
+"""The SIP engine on the event loop: sockets, the clock, names."""
+
+from talkburst.net.clock import Clock
+from talkburst.net.listen import ListenAddress, ListenError
+from talkburst.net.node import MessageTrace, SipNode
+
+__all__ = ["Clock", "ListenAddress", "ListenError", "MessageTrace", "SipNode"]

@@ -1,0 +1,89 @@
+"""Opening the sockets a node listens on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from contextlib import suppress
+
+from talkburst.daemon.address import Listen, parse_listen, show_host_port
+
+RECEIVE_BUFFER = 4 * 1024 * 1024  # bytes; a burst waits in the kernel while Python works
+DATAGRAM_SIZE = 65535  # bytes (RFC 3261 18.1.1)
+
+# Linux numbers the standard library has no names for.
+SO_RCVBUFFORCE = 33
+IP_RECVERR = 11
+IPV6_RECVERR = 25
+
+
+class ListenAddress(Listen):
+    """What one `listen` entry asks for: `udp:127.0.0.1:5060` or a socket somebody handed over, `fd:7`, `udp:fd:7`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> ListenAddress:
+        """Read one entry; ValueError says what is wrong with it."""
+        try:
+            return cls(*parse_listen(text))
+        except ValueError as error:
+            raise ValueError(f"{text!r}: {error}") from None
+
+
+class ListenError(OSError):
+    """A socket that cannot be had; the text names the address and the reason."""
+
+
+def show(address: Listen) -> str:
+    """An address as its entry was written."""
+    if address.fd is not None:
+        return f"{address.transport}:fd:{address.fd}" if address.transport else f"fd:{address.fd}"
+    return f"{address.transport}:{show_host_port(address.host, address.port)}"
+
+
+async def open_udp(address: Listen) -> socket.socket:
+    """A bound, non-blocking UDP socket with a large receive buffer that hears of ICMP errors; raises ListenError."""
+    try:
+        bound = _inherited(address.fd) if address.fd is not None else await _bind(address)
+    except OSError as error:
+        # Some errors (of getaddrinfo) have a text of their own, some only a number.
+        reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
+        raise ListenError(error.errno or 0, f"cannot listen on {show(address)}: {reason}") from error
+    bound.setblocking(False)
+    with suppress(OSError):
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    if sys.platform == "linux":
+        with suppress(OSError):  # only root may go beyond net.core.rmem_max
+            bound.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        if bound.family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+        else:
+            bound.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    return bound
+
+
+def _inherited(fd: int) -> socket.socket:
+    handed = socket.socket(fileno=fd)
+    if handed.type != socket.SOCK_DGRAM or handed.family not in (socket.AF_INET, socket.AF_INET6):
+        handed.detach()
+        raise OSError(0, "it is not a UDP socket")
+    return handed
+
+
+async def _bind(address: Listen) -> socket.socket:
+    found = await asyncio.get_running_loop().getaddrinfo(
+        address.host, address.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
+    )
+    family, _, _, _, sockaddr = found[0]
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind(sockaddr)
+    except OSError:
+        bound.close()
+        raise
+    return bound

@@ -1,0 +1,200 @@
+"""The shell around a SIP engine: sockets feed it, one timer wakes it, what it wants done is done here."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import traceback
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, Protocol
+
+from talkburst.daemon.address import Listen, show_host_port
+from talkburst.daemon.log import Log
+from talkburst.net.clock import Clock
+from talkburst.net.listen import ListenError, open_udp, show
+from talkburst.net.udp import UdpSocket
+from talkburst.sip.engine import Engine, Resolve, Send
+from talkburst.sip.flow import DEFAULT_PORT, Address, Flow, Listener
+
+RESOLVE_TIMEOUT = 10.0  # seconds a name may take before it counts as unknown
+
+
+class MessageTrace(Protocol):
+    """The part of the trace tap a node needs."""
+
+    def message(
+        self,
+        data: bytes,
+        local: Address,
+        remote: Address,
+        outbound: bool,
+        protocol: Literal["sip", "http"],
+        transport: Literal["UDP", "TCP"],
+        at: float,
+    ) -> None: ...
+
+
+class SipNode:
+    """An engine with sockets.
+
+    An exception out of a transaction user is logged here and goes no further: the engine has answered the request
+    500, and every other transaction goes on.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, trace: MessageTrace) -> None:
+        self.engine = engine
+        self._clock = clock
+        self._trace = trace
+        self._log = Log("sip")
+        self._sockets: dict[str, UdpSocket] = {}  # by name of the listener
+        self._shown: dict[str, Address] = {}  # how the trace shows that end
+        self._lookups: set[asyncio.Task[None]] = set()
+        self._wake: asyncio.TimerHandle | None = None
+        self._wake_at = math.inf
+        self._pumping = False
+        self._closed = False
+
+    def now(self) -> float:
+        """The time for every call into the engine."""
+        return self._clock.now()
+
+    async def listen(self, name: str, address: Listen, advertise: tuple[str, int] | None = None) -> Listener:
+        """Open a socket and tell the engine; raises ListenError.
+
+        `advertise` is what stands in Via and Contact: by default the address itself, and port 0 is the port bound.
+        """
+        if address.transport not in ("udp", ""):
+            raise ListenError(0, f"cannot listen on {show(address)}: only udp is spoken here")
+        opened = await open_udp(address)
+        host, port = opened.getsockname()[:2]
+        if host in ("0.0.0.0", "::") and advertise is None:
+            opened.close()
+            raise ListenError(
+                0, f"cannot listen on {show(address)}: peers must be told one address to answer to; advertise one"
+            )
+        advertised = (host, port) if advertise is None else (advertise[0], advertise[1] or port)
+        listener = Listener(name, "UDP", host, port, advertised)
+        self.engine.add_listener(listener)
+        self._shown[name] = advertised if host in ("0.0.0.0", "::") else (host, port)
+        self._sockets[name] = UdpSocket(
+            opened, partial(self._on_datagram, listener), self.pump, partial(self._on_unreachable, listener)
+        )
+        return listener
+
+    def pump(self, now: float | None = None) -> None:
+        """Do what the engine wants done; to be called after anything that was started from outside it."""
+        if self._pumping or self._closed:
+            return
+        self._pumping = True
+        try:
+            while actions := self.engine.take():
+                for action in actions:
+                    if isinstance(action, Send):
+                        self._send(action)
+                    else:
+                        self._resolve(action)
+        finally:
+            self._pumping = False
+        self._arm()
+
+    async def close(self) -> None:
+        """Close the sockets and forget the timer; what the engine still wanted is sent first."""
+        self.pump()
+        self._closed = True
+        if self._wake is not None:
+            self._wake.cancel()
+        for lookup in self._lookups:
+            lookup.cancel()
+        await asyncio.gather(*self._lookups, return_exceptions=True)
+        for opened in self._sockets.values():
+            opened.close()
+        self._sockets.clear()
+
+    # In
+
+    def _on_datagram(self, listener: Listener, data: bytes, remote: Address) -> None:
+        now = self.now()
+        if data.strip(b"\r\n\0"):
+            self._trace.message(data, self._shown[listener.name], remote, False, "sip", "UDP", now)
+        self._guarded("message", remote, lambda: self.engine.receive(data, self._flow(listener, remote), now))
+
+    def _on_unreachable(self, listener: Listener, remote: Address) -> None:
+        self._guarded(
+            "transport failure",
+            remote,
+            lambda: self.engine.transport_failed(self._flow(listener, remote), self.now()),
+        )
+
+    def _on_time(self) -> None:
+        self._wake, self._wake_at = None, math.inf
+        self._guarded("timer", None, lambda: self.engine.handle_timer(self.now()))
+        self.pump()
+
+    def _flow(self, listener: Listener, remote: Address) -> Flow:
+        return Flow("UDP", (listener.host, listener.port), remote, listener=listener.name)
+
+    def _guarded(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None:
+        """Run the engine. What a transaction user raises is one line in the log, its traceback is shown at debug."""
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - one request that is handled wrongly must not end the daemon
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            self._log.error(
+                "internal error",
+                cause=cause,
+                remote=None if remote is None else show_host_port(*remote),
+                error=f"{type(error).__name__}: {error}",
+                at=f"{where.filename}:{where.lineno}",
+            )
+            self._log.debug("traceback", text="".join(traceback.format_exception(error)))
+
+    # Out
+
+    def _send(self, send: Send) -> None:
+        flow = send.flow
+        opened = self._sockets.get(flow.listener)
+        if opened is None:
+            self.engine.transport_failed(flow, self.now(), send.message)
+            return
+        self._trace.message(send.data, self._shown[flow.listener], flow.remote, True, "sip", "UDP", self.now())
+        try:
+            opened.send(send.data, flow.remote)
+        except OSError as error:
+            self._log.warning("datagram not sent", remote=show_host_port(*flow.remote), reason=error.strerror)
+            self._guarded(
+                "transport failure",
+                flow.remote,
+                lambda: self.engine.transport_failed(flow, self.now(), send.message),
+            )
+
+    def _resolve(self, wanted: Resolve) -> None:
+        lookup = asyncio.get_running_loop().create_task(self._look_up(wanted))
+        self._lookups.add(lookup)
+        lookup.add_done_callback(self._lookups.discard)
+
+    async def _look_up(self, wanted: Resolve) -> None:
+        """Ask the system's resolver; a name without an address is an empty answer."""
+        loop = asyncio.get_running_loop()
+        addresses: list[Address] = []
+        try:
+            async with asyncio.timeout(RESOLVE_TIMEOUT):
+                found = await loop.getaddrinfo(wanted.host, wanted.port or DEFAULT_PORT, type=socket.SOCK_DGRAM)
+            addresses = [(str(sockaddr[0]), int(sockaddr[1])) for *_, sockaddr in found]
+        except (OSError, UnicodeError) as error:  # TimeoutError is an OSError; UnicodeError: no name at all
+            self._log.warning("name not resolved", host=wanted.host, reason=str(error) or "no answer in time")
+        self._guarded("resolver", None, lambda: self.engine.resolved(wanted.token, addresses, self.now()))
+        self.pump()
+
+    def _arm(self) -> None:
+        """One timer handle: moved when the next deadline is earlier, else left to fire and look again."""
+        deadline = self.engine.next_deadline()
+        if deadline is None or deadline >= self._wake_at:
+            return
+        if self._wake is not None:
+            self._wake.cancel()
+        # Rounded up to the millisecond uvloop counts in, so that the deadline has come when the handle fires.
+        delay = math.ceil(max(0.0, deadline - self.now()) * 1000) / 1000
+        self._wake = asyncio.get_running_loop().call_later(delay, self._on_time)
+        self._wake_at = deadline

@@ -1,0 +1,170 @@
+"""One UDP socket on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import select
+import socket
+import struct
+import sys
+from collections import deque
+from collections.abc import Callable
+
+from talkburst.net.listen import DATAGRAM_SIZE, IP_RECVERR, IPV6_RECVERR
+
+Address = tuple[str, int]
+
+DRAIN = 64  # datagrams read before the loop gets its turn
+ATTEMPTS = 3  # a send that reports the error of an earlier one is made again
+BACKLOG = 4096  # datagrams that wait for the kernel to take them
+ANCILLARY_SIZE = 512  # bytes for an extended error and the address of its sender
+
+# struct sock_extended_err of <linux/errqueue.h>: errno, origin, type, code, padding, info, data.
+EXTENDED_ERROR = struct.Struct("=IBBBBII")
+UNREACHABLE = frozenset(
+    {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENOPROTOOPT, errno.EPROTO}
+)
+
+
+class UdpSocket:
+    """Reads and writes datagrams, and hears which destinations refuse them.
+
+    `on_datagram(data, remote)` is called for each datagram, `on_drained()` after each batch, `on_unreachable(remote)`
+    when an ICMP error came back (on Linux; elsewhere a socket that is not connected hears of none).
+    """
+
+    def __init__(
+        self,
+        bound: socket.socket,
+        on_datagram: Callable[[bytes, Address], None],
+        on_drained: Callable[[], None],
+        on_unreachable: Callable[[Address], None],
+    ) -> None:
+        self.socket = bound
+        self.local: Address = bound.getsockname()[:2]
+        self.dropped = 0  # datagrams there was no room for
+        self._on_datagram = on_datagram
+        self._on_drained = on_drained
+        self._on_unreachable = on_unreachable
+        self._waiting: deque[tuple[bytes, Address]] = deque()
+        self._watch = Watch(bound, self._on_ready)
+
+    def send(self, data: bytes, remote: Address) -> None:
+        """Send a datagram, or keep it until the kernel has room. Raises OSError when it can never be sent."""
+        if self._waiting or not self._try_send(data, remote):
+            if len(self._waiting) >= BACKLOG:
+                self._waiting.popleft()
+                self.dropped += 1
+            self._waiting.append((data, remote))
+            self._watch.writable(True)
+
+    def close(self) -> None:
+        """Close the socket; what still waits is lost, as UDP may lose it."""
+        self._watch.close()
+        self.socket.close()
+
+    def _try_send(self, data: bytes, remote: Address) -> bool:
+        """False when the kernel has no room.
+
+        With IP_RECVERR a send first reports the errors of earlier ones, whatever their destination; they are taken
+        off the error queue, which names it, and the datagram is sent again.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                self.socket.sendto(data, remote)
+                break
+            except (BlockingIOError, InterruptedError):
+                return False
+            except OSError:
+                if not self._drain_errors() or attempt == ATTEMPTS - 1:
+                    raise
+        return True
+
+    def _on_ready(self) -> None:
+        self._drain_errors()
+        for _ in range(DRAIN):
+            if self.socket.fileno() < 0:
+                return  # closed by what a datagram led to
+            try:
+                data, address = self.socket.recvfrom(DATAGRAM_SIZE)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                # An ICMP error that arrived meanwhile; its details wait in the error queue.
+                self._drain_errors()
+                continue
+            self._on_datagram(data, address[:2])
+        self._flush()
+        self._on_drained()
+
+    def _flush(self) -> None:
+        if not self._waiting or self.socket.fileno() < 0:
+            return
+        while self._waiting:
+            data, remote = self._waiting[0]
+            try:
+                if not self._try_send(data, remote):
+                    return
+            except OSError:
+                self._on_unreachable(remote)
+            self._waiting.popleft()
+        self._watch.writable(False)
+
+    def _drain_errors(self) -> bool:
+        """Report every destination the error queue names; False when the queue was empty."""
+        if sys.platform != "linux":
+            return False
+        found = False
+        for _ in range(DRAIN):
+            try:
+                _, ancillary, _, address = self.socket.recvmsg(0, ANCILLARY_SIZE, socket.MSG_ERRQUEUE)
+            except OSError:
+                break
+            found = True
+            if _is_unreachable(ancillary):
+                self._on_unreachable(address[:2])
+        return found
+
+
+def _is_unreachable(ancillary: list[tuple[int, int, bytes]]) -> bool:
+    for level, kind, data in ancillary:
+        if (level, kind) in ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)):
+            return bool(EXTENDED_ERROR.unpack_from(data)[0] in UNREACHABLE)
+    return False
+
+
+class Watch:
+    """Calls back when a socket is readable, and on demand when it is writable.
+
+    On Linux the loop watches an epoll object that watches the socket: libuv, below uvloop, stops watching a descriptor
+    that reports POLLERR, which is what a waiting ICMP error does.
+    """
+
+    def __init__(self, watched: socket.socket, call: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._watched = watched
+        self._call = call
+        if sys.platform == "linux":
+            self._epoll = select.epoll()
+            self._epoll.register(watched, select.EPOLLIN)
+            self._loop.add_reader(self._epoll.fileno(), call)
+        else:
+            self._loop.add_reader(watched.fileno(), call)
+
+    def writable(self, wanted: bool) -> None:
+        if sys.platform == "linux":
+            self._epoll.modify(self._watched, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+        elif wanted:
+            self._loop.add_writer(self._watched.fileno(), self._call)
+        else:
+            self._loop.remove_writer(self._watched.fileno())
+
+    def close(self) -> None:
+        """Stop watching; to be called before the socket is closed."""
+        if sys.platform == "linux":
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+        else:
+            self._loop.remove_reader(self._watched.fileno())
+            self._loop.remove_writer(self._watched.fileno())

@@ -1,0 +1,53 @@
+"""Where messages come from and go to, without a socket in sight."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+Address = tuple[str, int]  # an IP literal (IPv6 without brackets) and a port
+
+RELIABLE = frozenset({"TCP", "TLS", "SCTP", "WS", "WSS"})
+DEFAULT_PORT = 5060
+
+
+class Flow(NamedTuple):
+    """One direction-less path between two transport addresses (RFC 5626 2)."""
+
+    transport: str  # as in Via: "UDP", "TCP"
+    local: Address
+    remote: Address
+    connection: int = 0  # tells successive connections between the same two addresses apart
+    listener: str = ""  # name of the listener it belongs to
+
+    @property
+    def reliable(self) -> bool:
+        return self.transport in RELIABLE
+
+
+class Listener(NamedTuple):
+    """One address the engine sends from and is reached at."""
+
+    name: str
+    transport: str
+    host: str
+    port: int
+    advertised: tuple[str, int]  # host and port that stand in Via, Contact and Record-Route
+
+    @property
+    def reliable(self) -> bool:
+        return self.transport in RELIABLE
+
+    @property
+    def sent_by(self) -> str:
+        """The advertised address as Via and URIs write it: IPv6 in brackets."""
+        host, port = self.advertised
+        return f"{bracketed(host)}:{port}"
+
+
+def bracketed(host: str) -> str:
+    """An IPv6 literal in brackets, anything else as it is (RFC 3261 25.1, IPv6reference)."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def unbracketed(host: str) -> str:
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host

@@ -1,0 +1,171 @@
+"""What becomes of a message that comes in: to its transaction, to the user, or answered on the spot."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from talkburst.sip.flow import DEFAULT_PORT, Flow, unbracketed
+from talkburst.sip.headers import HeaderError
+from talkburst.sip.message import REASONS, Request, Response, response_to
+from talkburst.sip.parser import Malformed, is_keepalive, parse_message
+from talkburst.sip.response_routing import record_source, reply_flow
+from talkburst.sip.transaction.key import client_key, server_key
+from talkburst.sip.transaction.server import ServerTransaction
+from talkburst.sip.transaction.states import State
+from talkburst.sip.uri import UriError
+
+if TYPE_CHECKING:
+    from talkburst.sip.engine import Engine
+    from talkburst.sip.transaction.user import TransactionUser
+
+ANSWERED_WITH = ("Via", "From", "To", "Call-ID", "CSeq")  # what a response copies from its request
+
+
+class Inbound:
+    """The receiving half of an engine."""
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        if is_keepalive(data):
+            self._engine.counters["keepalive"] += 1
+            return
+        message = parse_message(data)
+        if isinstance(message, Malformed):
+            self._on_malformed(message, flow)
+        elif isinstance(message, Request):
+            self._on_request(message, flow, now)
+        else:
+            self._on_response(message, now)
+
+    # Responses
+
+    def _on_response(self, response: Response, now: float) -> None:
+        """To its client transaction; a response that is not ours is dropped (RFC 3261 18.1.2, RFC 6026 8.9)."""
+        engine = self._engine
+        try:
+            via, key = response.via, client_key(response)
+        except HeaderError:
+            engine.counters["malformed"] += 1
+            return
+        transaction = engine.clients.get(key)
+        if not engine.is_own_address(unbracketed(via.host), via.port or DEFAULT_PORT):
+            engine.counters["foreign_response"] += 1
+        elif transaction is None or transaction.flow is None:
+            engine.counters["stray_response"] += 1
+        else:
+            transaction.on_response(response, now)
+
+    # Requests
+
+    def _on_request(self, request: Request, flow: Flow, now: float) -> None:
+        engine = self._engine
+        try:
+            key = server_key(request)
+            request.from_, request.to  # noqa: B018 - every answer copies them, every user reads them
+        except HeaderError as error:
+            engine.counters["malformed"] += 1
+            self._answer_stateless(request, flow, 400, str(error))
+            return
+        via = record_source(request, flow)
+        transaction = engine.servers.get(key)
+        if request.method == "ACK":
+            self._on_ack(transaction, request, flow, now)
+        elif transaction is not None:
+            engine.counters["retransmission"] += 1
+            transaction.on_request(now)
+        else:
+            transaction = ServerTransaction(engine, key, request, flow, reply_flow(via, flow), now)
+            engine.servers[key] = transaction
+            if request.method == "CANCEL":
+                self._on_cancel(transaction, now)
+            else:
+                self._hand_over(transaction, now)
+
+    def _on_ack(self, transaction: ServerTransaction | None, ack: Request, flow: Flow, now: float) -> None:
+        """The ACK of a 3xx-6xx ends with its transaction, any other is the user's (RFC 3261 17.2.3)."""
+        if transaction is not None:
+            transaction.on_ack(ack, now)
+        elif self._engine.user is not None:
+            self._engine.user.on_ack(ack, flow, now)
+
+    def _on_cancel(self, cancel: ServerTransaction, now: float) -> None:
+        """Answer a CANCEL, then tell the user (RFC 3261 9.2)."""
+        engine = self._engine
+        invite = engine.servers.get(cancel.key.of_method("INVITE"))
+        if invite is None:
+            cancel.respond(self._answer(cancel.request, 481, to_tag=cancel.to_tag), now)
+            return
+        cancel.respond(self._answer(cancel.request, 200, to_tag=invite.to_tag), now)
+        if invite.state is State.PROCEEDING and engine.user is not None:
+            self._guarded(invite, now, lambda user: user.on_cancel(invite, now))
+
+    def _hand_over(self, transaction: ServerTransaction, now: float) -> None:
+        """Give a new request to the user."""
+        if self._engine.user is None:
+            transaction.respond(self._answer(transaction.request, 501, to_tag=transaction.to_tag), now)
+            return
+        self._guarded(transaction, now, lambda user: user.on_request(transaction, transaction.request, now))
+
+    def _guarded(self, transaction: ServerTransaction, now: float, call: Callable[[TransactionUser], None]) -> None:
+        """Call the user; what it raises leaves no request unanswered."""
+        assert self._engine.user is not None
+        try:
+            call(self._engine.user)
+        except (HeaderError, UriError) as error:
+            self._engine.counters["malformed"] += 1
+            self._answer_failure(transaction, 400, f"Bad Request: {error}", now)
+        except Exception:
+            self._engine.counters["user_error"] += 1
+            self._answer_failure(transaction, 500, None, now)
+            raise
+
+    def _answer_failure(self, transaction: ServerTransaction, status: int, reason: str | None, now: float) -> None:
+        if not transaction.final_sent:
+            answer = self._answer(transaction.request, status, reason, to_tag=transaction.to_tag)
+            transaction.respond(answer, now)
+
+    # Messages that cannot have a transaction
+
+    def _on_malformed(self, malformed: Malformed, flow: Flow) -> None:
+        """Answer what is broken with its status if enough of it could be read, else drop it (RFC 3261 16.3 item 1)."""
+        self._engine.counters["malformed"] += 1
+        if malformed.request is not None:
+            self._answer_stateless(malformed.request, flow, malformed.status, malformed.text)
+
+    def _answer_stateless(self, request: Request, flow: Flow, status: int, text: str) -> None:
+        """Answer without a transaction (RFC 3261 8.2.7); an ACK is never answered, nor a request without a sender."""
+        if request.method == "ACK" or any(request.get(name) is None for name in ANSWERED_WITH):
+            return
+        try:
+            destination = reply_flow(record_source(request, flow), flow)
+            answer = self._answer(request, status, f"{REASONS.get(status, 'Bad Request')}: {text}", _fixed_tag(request))
+        except HeaderError:
+            return
+        self._engine.transmit(destination, answer.to_bytes(), answer)
+
+    def _answer(self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None) -> Response:
+        software = self._engine.software
+        return response_to(
+            request,
+            status,
+            None if reason is None else _one_line(reason),
+            to_tag=to_tag,
+            headers=[("Server", software)] if software else [],
+        )
+
+
+def _fixed_tag(request: Request) -> str:
+    """A tag that is the same for every copy of a request nobody keeps (RFC 3261 8.2.7)."""
+    identity = "\n".join(request.get(name) or "" for name in ANSWERED_WITH)
+    return hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _one_line(text: str) -> str:
+    """A reason phrase of printable text; what a peer wrote may hold anything."""
+    return "".join(character if character.isprintable() else "?" for character in text)[:200]

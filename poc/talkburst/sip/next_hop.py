@@ -1,0 +1,111 @@
+"""Where a request goes: the URI that decides it and the address that URI stands for (RFC 3261 8.1.2, RFC 3263 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from talkburst.sip.flow import DEFAULT_PORT, unbracketed
+from talkburst.sip.message import Request
+from talkburst.sip.uri import SipUri, Uri
+
+
+class Target(NamedTuple):
+    """A next hop: `host` is an IP literal (no brackets) or a name somebody must resolve."""
+
+    host: str
+    port: int | None
+    transport: str  # "UDP", "TCP"
+
+    @property
+    def is_literal(self) -> bool:
+        return is_literal(self.host)
+
+
+class HostError(ValueError):
+    """An entry of the hosts table that cannot be read."""
+
+
+def is_literal(host: str) -> bool:
+    """True for an IPv4 or IPv6 address without brackets."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_host_entry(text: str) -> Target:
+    """Read `host`, `host:port` or `host:port;transport=tcp` of the hosts table; raises HostError."""
+    address, _, parameter = text.strip().partition(";")
+    name, _, value = parameter.partition("=")
+    if parameter and (name.strip().lower() != "transport" or value.strip().lower() not in ("udp", "tcp")):
+        raise HostError(f"{text!r}: after the address only ;transport=udp or ;transport=tcp may follow")
+    host, port = split_host_port(address)
+    return Target(host, port, value.strip().upper())
+
+
+def split_host_port(text: str) -> tuple[str, int | None]:
+    """Split `host`, `host:port`, `[v6]` or `[v6]:port`, host in lower case and without brackets; raises HostError."""
+    text = text.strip().lower()
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise HostError(f"{text!r} is not [IPv6]:port")
+        port = rest[1:]
+    elif text.count(":") > 1:
+        host, port = text, ""
+    else:
+        host, _, port = text.partition(":")
+    if not host or not (port == "" or (port.isascii() and port.isdigit() and int(port) < 65536)):
+        raise HostError(f"{text!r} is not host:port")
+    return host, int(port) if port else None
+
+
+class Hosts:
+    """Names the configuration gives an address, asked before any resolver.
+
+    A key is `name` or `name:port`. A URI with a port is looked up with it first; found under the bare name, it keeps
+    its own port.
+    """
+
+    __slots__ = ("_table",)
+
+    def __init__(self, table: Mapping[str, str]) -> None:
+        self._table = {name.strip().lower(): parse_host_entry(entry) for name, entry in table.items()}
+
+    def find(self, host: str, port: int | None) -> Target | None:
+        if port is not None:
+            exact = self._table.get(f"{host}:{port}")
+            if exact is not None:
+                return exact
+        entry = self._table.get(host)
+        if entry is None or port is None:
+            return entry
+        return entry._replace(port=port)
+
+
+def deciding_uri(request: Request) -> Uri:
+    """The first Route, else the Request-URI (RFC 3261 8.1.2); HeaderError or UriError when it is broken."""
+    routes = request.routes
+    return routes[0].uri if routes else request.parsed_uri
+
+
+def target_of(uri: Uri, hosts: Hosts) -> Target | None:
+    """The next hop `uri` names, None when it names none we can reach (another scheme than sip, an odd transport).
+
+    A `maddr` takes the place of the host (RFC 3261 19.1.1); a `transport` in the URI wins over that of the table.
+    """
+    if not isinstance(uri, SipUri) or uri.scheme != "sip":
+        return None
+    host = unbracketed((uri.params.get("maddr") or uri.host).lower())
+    wanted = (uri.params.get("transport") or "").upper()
+    known = hosts.find(host, uri.port)
+    if known is None:
+        target = Target(host, uri.port, wanted or "UDP")
+    else:
+        target = Target(known.host, known.port, wanted or known.transport or "UDP")
+    if target.port is None and target.is_literal:
+        return target._replace(port=DEFAULT_PORT)
+    return target

@@ -1,0 +1,171 @@
+"""Client transactions (RFC 3261 17.1, RFC 6026 8.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Protocol
+
+from talkburst.sip.agenda import Alarm
+from talkburst.sip.flow import Flow
+from talkburst.sip.message import Request, Response
+from talkburst.sip.timers import Timer
+from talkburst.sip.transaction.key import ClientKey, client_key
+from talkburst.sip.transaction.machine import Transaction, TransactionLayer
+from talkburst.sip.transaction.states import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Signal, State
+
+
+class Failure(Enum):
+    """How a client transaction ends when no final response came."""
+
+    TIMEOUT = auto()
+    TRANSPORT = auto()
+
+
+Outcome = Response | Failure
+ResponseHandler = Callable[[Outcome, float], None]
+
+
+class ClientLayer(TransactionLayer, Protocol):
+    def client_started(self, transaction: ClientTransaction) -> None: ...
+    def client_ended(self, transaction: ClientTransaction) -> None: ...
+    def send_cancel(self, transaction: ClientTransaction, now: float) -> None: ...
+
+
+class ClientTransaction(Transaction):
+    """One request and the responses to it.
+
+    The handler is called for every provisional response and then once more: with the final response, or with the
+    Failure that stands for it. Only a 2xx to INVITE may follow again (retransmitted, or of another branch of a fork).
+    """
+
+    __slots__ = ("_cancel_wanted", "_data", "_handler", "_liveness", "_owner", "flow", "key")
+
+    def __init__(self, layer: ClientLayer, request: Request, reliable: bool, handler: ResponseHandler) -> None:
+        machine = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
+        super().__init__(layer, machine, request, reliable)
+        self._owner = layer
+        self._handler: ResponseHandler | None = handler
+        self._liveness: Alarm | None = None
+        self._cancel_wanted = False
+        self._data = b""
+        self.key: ClientKey = client_key(request)
+        self.flow: Flow | None = None  # None until the next hop has an address
+
+    def expect_by(self, at: float) -> None:
+        """Tell the handler Failure.TIMEOUT at `at` if no final response came; the machine itself runs on (Timer F)."""
+        self._liveness = self._layer.agenda.schedule(at, self._give_up)
+
+    def start(self, flow: Flow, now: float) -> None:
+        """Send the request for the first time."""
+        self.flow = flow
+        self._data = self.request.to_bytes()
+        self._owner.client_started(self)
+        self._layer.transmit(flow, self._data, self.request)
+        self._enter(now)
+
+    def fail(self, now: float) -> None:
+        """The transport cannot bring the request to its next hop (RFC 3261 17.1.4)."""
+        self.handle(Signal.TRANSPORT_ERROR, now)
+
+    def on_response(self, response: Response, now: float) -> None:
+        self.handle(signal_of(response), now, response)
+
+    def cancel(self, now: float) -> None:
+        """Send CANCEL for an INVITE, as soon as a provisional response allows it (RFC 3261 9.1).
+
+        Too late (a final response came) is no error. Without a final response 64*T1 after the CANCEL the INVITE counts
+        as timed out. ValueError for another method than INVITE.
+        """
+        if self.request.method != "INVITE":
+            raise ValueError(f"{self.request.method} cannot be cancelled (RFC 3261 9.1)")
+        if self.state is State.CALLING:
+            self._cancel_wanted = True
+        elif self.state is State.PROCEEDING and Timer.B not in self._alarms:
+            self._start(Timer.B, now + self._layer.timers.duration(Timer.B))
+            self._owner.send_cancel(self, now)
+
+    def _perform(self, action: Action, now: float, message: Request | Response | None) -> None:
+        match action:
+            case Action.DELIVER:
+                assert isinstance(message, Response)
+                self._deliver(message, now)
+            case Action.RESEND:
+                self._layer.counters["request_retransmitted"] += 1
+                self._transmit(self._data, self.request)
+            case Action.SEND_ACK:
+                assert isinstance(message, Response)
+                ack = ack_of(self.request, message)
+                self._transmit(ack.to_bytes(), ack)
+            case Action.REPORT_TIMEOUT:
+                self._finish(Failure.TIMEOUT, now)
+            case Action.REPORT_TRANSPORT:
+                self._finish(Failure.TRANSPORT, now)
+            case _:
+                raise AssertionError(f"{action} is not an action of {self.machine.name}")
+
+    def _transmit(self, data: bytes, message: Request) -> None:
+        if self.flow is not None:
+            self._layer.transmit(self.flow, data, message)
+
+    def _deliver(self, response: Response, now: float) -> None:
+        if response.status < 200:
+            if self._cancel_wanted:
+                self._cancel_wanted = False
+                self.cancel(now)
+            if self._handler is not None:
+                self._handler(response, now)
+        elif self.state is State.ACCEPTED and self._handler is not None:
+            self._forget_liveness()
+            self._handler(response, now)
+        else:
+            self._finish(response, now)
+
+    def _finish(self, outcome: Outcome, now: float) -> None:
+        self._forget_liveness()
+        handler, self._handler = self._handler, None
+        if handler is None:
+            self._layer.counters["late_response"] += 1
+        else:
+            handler(outcome, now)
+
+    def _give_up(self, now: float) -> None:
+        self._finish(Failure.TIMEOUT, now)
+
+    def _forget_liveness(self) -> None:
+        if self._liveness is not None:
+            self._liveness.cancel()
+            self._liveness = None
+
+    def _forgotten(self) -> None:
+        self._owner.client_ended(self)
+
+
+def signal_of(response: Response) -> Signal:
+    """The event a response is to a machine."""
+    if response.status < 200:
+        return Signal.PROVISIONAL
+    return Signal.SUCCESS if response.status < 300 else Signal.REJECTION
+
+
+def ack_of(invite: Request, response: Response) -> Request:
+    """The ACK of a 3xx-6xx: it goes where the INVITE went, with its branch (RFC 3261 17.1.1.3)."""
+    return _companion(invite, "ACK", response.get("To") or "")
+
+
+def cancel_of(invite: Request) -> Request:
+    """The CANCEL of an INVITE that was sent (RFC 3261 9.1)."""
+    return _companion(invite, "CANCEL", invite.get("To") or "")
+
+
+def _companion(invite: Request, method: str, to: str) -> Request:
+    headers: list[tuple[str, object]] = [
+        ("Via", invite.via),
+        ("Max-Forwards", 70),
+        *(("Route", value) for value in invite.get_all("Route")),
+        ("From", invite.get("From") or ""),
+        ("To", to),
+        ("Call-ID", invite.call_id),
+        ("CSeq", f"{invite.cseq.number} {method}"),
+    ]
+    return Request(method, invite.uri, headers)

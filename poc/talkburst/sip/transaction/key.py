@@ -1,0 +1,60 @@
+"""Which transaction a message belongs to (RFC 3261 17.1.3 and 17.2.3)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from talkburst.sip.flow import DEFAULT_PORT
+from talkburst.sip.message import Request, Response
+
+MAGIC_COOKIE = "z9hg4bk"  # compared in lower case: a token (RFC 3261 7.3.1)
+
+
+class ClientKey(NamedTuple):
+    """A response belongs to the client transaction with its top Via branch and its CSeq method."""
+
+    branch: str
+    method: str
+
+
+class ServerKey(NamedTuple):
+    """A request belongs to the server transaction with its branch, sent-by and method; ACK to that of the INVITE.
+
+    DEVIATION(RFC 3261 17.2.3): the CSeq number is part of the key. aiosip and its kin send the authenticated REGISTER
+    with the branch of the first; without the number it would be taken for a retransmission and get the stored 401.
+    ACK and CANCEL carry the number of their INVITE, so nothing that follows the rules is kept apart.
+    """
+
+    branch: str  # for a client without the cookie: the parts RFC 2543 compares, in one string
+    host: str
+    port: int
+    method: str
+    number: int
+
+    def of_method(self, method: str) -> ServerKey:
+        """The key of the request that has all else in common: the INVITE of a CANCEL."""
+        return self._replace(method=method)
+
+
+def client_key(message: Request | Response) -> ClientKey:
+    """The key of a request we send or of a response we receive; HeaderError when Via or CSeq is broken."""
+    return ClientKey((message.via.branch or "").lower(), message.cseq.method)
+
+
+def server_key(request: Request) -> ServerKey:
+    """The key of a request as it was received, before `received` and `rport` are added; HeaderError when broken."""
+    via, cseq = request.via, request.cseq
+    branch = (via.branch or "").lower()
+    if not branch.startswith(MAGIC_COOKIE) or branch == MAGIC_COOKIE:
+        branch = _identity_without_cookie(request)
+    method = "INVITE" if request.method == "ACK" else request.method
+    return ServerKey(branch, via.host.lower(), via.port or DEFAULT_PORT, method, cseq.number)
+
+
+def _identity_without_cookie(request: Request) -> str:
+    """What RFC 3261 17.2.3 compares for RFC 2543 clients.
+
+    DEVIATION(RFC 3261 17.2.3): the To tag is left out. An ACK has the one of our response, which its INVITE had not;
+    with all else equal it tells nothing more.
+    """
+    return "\n".join((request.uri, request.from_.tag or "", request.call_id, str(request.via)))

@@ -1,0 +1,135 @@
+"""Server transactions (RFC 3261 17.2, RFC 6026 7.1, RFC 4320 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from talkburst.sip.flow import Flow
+from talkburst.sip.message import Request, Response, response_to
+from talkburst.sip.transaction.client import signal_of
+from talkburst.sip.transaction.key import ServerKey
+from talkburst.sip.transaction.machine import Transaction, TransactionLayer
+from talkburst.sip.transaction.states import INVITE_SERVER, NON_INVITE_SERVER, Action, Signal, State
+
+
+class ServerLayer(TransactionLayer, Protocol):
+    token: Callable[[], str]
+
+    def server_ended(self, transaction: ServerTransaction) -> None: ...
+    def pass_ack(self, transaction: ServerTransaction, ack: Request, now: float) -> None: ...
+
+
+class ServerTransaction(Transaction):
+    """One received request and the responses that are sent to it.
+
+    `request` has `received` and `rport` in its top Via. `flow` is the way the request came, `reply_flow` the way its
+    responses go (RFC 3581 4).
+    """
+
+    __slots__ = ("_data", "_owner", "_response", "_to_tag", "final_sent", "flow", "key", "received_at", "reply_flow")
+
+    def __init__(
+        self, layer: ServerLayer, key: ServerKey, request: Request, flow: Flow, reply_flow: Flow, now: float
+    ) -> None:
+        machine = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER
+        super().__init__(layer, machine, request, flow.reliable)
+        self._owner = layer
+        self._response: Response | None = None  # the last one sent
+        self._data = b""
+        self._to_tag: str | None = None
+        self.key = key
+        self.flow = flow
+        self.reply_flow = reply_flow
+        self.received_at = now
+        self.final_sent = False
+        self._enter(now)
+
+    @property
+    def listener(self) -> str:
+        """Name of the listener the request came in on."""
+        return self.flow.listener
+
+    @property
+    def to_tag(self) -> str:
+        """The tag for the To of every response to this request (RFC 3261 8.2.6.2), fresh at the first asking.
+
+        The request's own tag when it has one, or the one of a response that was sent already.
+        """
+        if self._to_tag is None:
+            sent = self._response.to.tag if self._response is not None else None
+            self._to_tag = self.request.to.tag or sent or self._owner.token()
+        return self._to_tag
+
+    @property
+    def last_response(self) -> Response | None:
+        return self._response
+
+    def respond(self, response: Response, now: float) -> bool:
+        """Send a response of the user. False when it may not be sent or comes too late; the counters say why."""
+        reason = self._forbidden(response, now)
+        if reason is None and (self.final_sent or self.terminated) and not self._repeats_success(response):
+            reason = "late_answer"
+        if reason is not None:
+            self._layer.counters[reason] += 1
+            return False
+        self.final_sent = self.final_sent or response.status >= 200
+        self.handle(signal_of(response), now, response)
+        return True
+
+    def _repeats_success(self, response: Response) -> bool:
+        """The user retransmits its 2xx to INVITE until the ACK comes (RFC 3261 13.3.1.4)."""
+        return self.state is State.ACCEPTED and 200 <= response.status < 300
+
+    def _forbidden(self, response: Response, now: float) -> str | None:
+        """What RFC 4320 4.1 and 4.2 forbid for a request that is no INVITE, as the name of its counter."""
+        if self.request.method == "INVITE":
+            return None
+        if response.status == 408:
+            return "withheld_408"
+        early = not self.reliable and now < self.received_at + self._layer.timers.late_trying()
+        if response.status < 200 and (response.status != 100 or early):
+            return "withheld_provisional"
+        return None
+
+    def _perform(self, action: Action, now: float, message: Request | Response | None) -> None:
+        match action:
+            case Action.SEND:
+                assert isinstance(message, Response)
+                self._send(message)
+            case Action.SEND_TRYING:
+                if self._response is None:
+                    self._send(trying(self.request))
+            case Action.RESEND:
+                if self._response is not None:
+                    self._layer.counters["response_retransmitted"] += 1
+                    self._layer.transmit(self.reply_flow, self._data, self._response)
+            case Action.PASS_ACK:
+                assert isinstance(message, Request)
+                self._owner.pass_ack(self, message, now)
+            case Action.REPORT_TIMEOUT:
+                # Timer H: no ACK came. ABANDON: no answer came from the user. Neither has anybody left to tell.
+                self._layer.counters["unacknowledged" if self.final_sent else "abandoned"] += 1
+            case _:
+                raise AssertionError(f"{action} is not an action of {self.machine.name}")
+
+    def _send(self, response: Response) -> None:
+        self._response = response
+        self._data = response.to_bytes()
+        self._layer.transmit(self.reply_flow, self._data, response)
+
+    def on_request(self, now: float) -> None:
+        """The request was received once more."""
+        self.handle(Signal.REQUEST, now)
+
+    def on_ack(self, ack: Request, now: float) -> None:
+        self.handle(Signal.ACK, now, ack)
+
+    def _forgotten(self) -> None:
+        self._owner.server_ended(self)
+
+
+def trying(request: Request) -> Response:
+    """A 100: no To tag, the Timestamp of the request (RFC 3261 8.2.6)."""
+    timestamp = request.get("Timestamp")
+    return response_to(request, 100, headers=[] if timestamp is None else [("Timestamp", timestamp)])

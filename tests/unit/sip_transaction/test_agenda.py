@@ -1,0 +1,61 @@
+import pytest
+
+from talkburst.sip.agenda import Agenda
+
+
+def test_alarms_ring_in_order_of_time_then_of_scheduling() -> None:
+    agenda, rung = Agenda(), []
+    agenda.schedule(2.0, lambda now: rung.append("second"))
+    agenda.schedule(1.0, lambda now: rung.append("first"))
+    agenda.schedule(2.0, lambda now: rung.append("third"))
+    agenda.schedule(2.1, lambda now: rung.append("later"))
+    agenda.run(2.0)
+    assert rung == ["first", "second", "third"]
+    assert agenda.next_deadline() == 2.1
+
+
+def test_a_cancelled_alarm_neither_rings_nor_is_waited_for() -> None:
+    agenda, rung = Agenda(), []
+    alarm = agenda.schedule(1.0, lambda now: rung.append("cancelled"))
+    agenda.schedule(3.0, rung.append)
+    alarm.cancel()
+    alarm.cancel()
+    assert not alarm.pending
+    assert agenda.next_deadline() == 3.0
+    agenda.run(2.0)
+    assert rung == []
+
+
+def test_an_empty_agenda_waits_for_nothing() -> None:
+    assert Agenda().next_deadline() is None
+
+
+def test_an_alarm_may_cancel_one_that_is_due_at_the_same_moment() -> None:
+    agenda, rung = Agenda(), []
+    agenda.schedule(1.0, lambda now: victim.cancel())
+    victim = agenda.schedule(1.0, rung.append)
+    agenda.run(1.0)
+    assert rung == []
+
+
+def test_what_is_scheduled_for_a_moment_already_reached_is_done_in_the_same_run() -> None:
+    agenda, rung = Agenda(), []
+    agenda.schedule(1.0, lambda now: agenda.schedule(now, rung.append) and None)
+    agenda.run(1.5)
+    assert rung == [1.5]
+
+
+def test_an_alarm_that_raises_is_gone_and_the_next_one_still_due() -> None:
+    agenda, rung = Agenda(), []
+
+    def fail(now: float) -> None:
+        raise RuntimeError("broken")
+
+    agenda.schedule(1.0, fail)
+    agenda.schedule(1.0, rung.append)
+    with pytest.raises(RuntimeError):
+        agenda.run(1.0)
+    assert agenda.next_deadline() == 1.0
+    agenda.run(1.0)
+    assert rung == [1.0]
+    assert agenda.next_deadline() is None

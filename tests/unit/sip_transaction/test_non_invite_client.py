@@ -1,0 +1,168 @@
+"""RFC 3261 17.1.2: the machine behind every request that is no INVITE."""
+
+import pytest
+
+from talkburst.sip.message import Request
+
+FIELDS = [
+    ("From", "<sip:alice@ims.example>;tag=a1"),
+    ("To", "<sip:alice@ims.example>"),
+    ("Call-ID", "reg-1@192.0.2.1"),
+    ("CSeq", "1 REGISTER"),
+]
+REGISTER = """
+    REGISTER sip:192.0.2.9:5070 SIP/2.0
+    From: <sip:alice@ims.example>;tag=a1
+    To: <sip:alice@ims.example>
+    Call-ID: reg-1@192.0.2.1
+    CSeq: 1 REGISTER
+    Content-Length: 0
+"""
+
+
+def test_the_request_leaves_with_a_via_of_ours_and_max_forwards(bench) -> None:
+    bench.send(REGISTER)
+    assert bench.sent[0][1].flow.remote == ("192.0.2.9", 5070)
+    assert bench.sent[0][1].data.decode().split("\r\n")[:2] == [
+        "REGISTER sip:192.0.2.9:5070 SIP/2.0",
+        "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKtoken1;rport",
+    ]
+    assert bench.last.get("Max-Forwards") == "70"
+
+
+def test_the_callers_request_is_left_as_it_was(bench) -> None:
+    request = Request("REGISTER", "sip:192.0.2.9", [*FIELDS, ("Max-Forwards", 12)])
+    before = request.to_bytes()
+    sent = bench.engine.send_request(request, lambda outcome, now: None, bench.now).request
+    assert request.to_bytes() == before
+    assert sent.get("Max-Forwards") == "12"
+    assert len(sent.vias) == 1
+
+
+def test_timer_e_sends_at_the_times_of_the_rfc_and_timer_f_ends_it(bench) -> None:
+    bench.send(REGISTER)
+    bench.advance(40)
+    assert bench.send_times() == [0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
+    assert len({send.data for _, send in bench.sent}) == 1, "retransmissions are the same bytes"
+    assert bench.outcomes[0][0] == 1032.0
+    assert bench.results() == ["TIMEOUT"]
+    assert not bench.engine.clients
+    assert bench.engine.next_deadline() is None
+
+
+def test_over_tcp_it_is_sent_once_and_timer_f_still_runs(make_bench) -> None:
+    bench = make_bench("TCP")
+    bench.send(REGISTER.replace("5070 ", "5070;transport=tcp "))
+    bench.advance(31.9)
+    assert bench.send_times() == [0]
+    bench.advance(0.1)
+    assert bench.results() == ["TIMEOUT"]
+
+
+def test_after_a_provisional_response_timer_e_is_t2(bench) -> None:
+    bench.send(REGISTER)
+    bench.advance(0.7)
+    bench.receive(bench.answer_to_last("100 Trying", to_tag=""))
+    bench.advance(40)
+    assert bench.send_times() == [0, 0.5, 1.5, 5.5, 9.5, 13.5, 17.5, 21.5, 25.5, 29.5]
+    assert bench.results() == [100, "TIMEOUT"]
+
+
+@pytest.mark.parametrize("status", ["200 OK", "302 Moved", "401 Unauthorized", "503 No", "603 Decline"])
+def test_a_final_response_stops_the_repeating_and_its_copies_are_absorbed(bench, status: str) -> None:
+    bench.send(REGISTER)
+    answer = bench.answer_to_last(status)
+    bench.receive(answer)
+    bench.advance(4.9)
+    bench.receive(answer)
+    assert bench.results() == [int(status[:3])]
+    assert bench.send_times() == [0]
+    assert bench.engine.clients, "Timer K still runs"
+    bench.advance(0.1)
+    assert not bench.engine.clients
+    bench.receive(answer)
+    assert bench.engine.counters["stray_response"] == 1
+
+
+def test_over_tcp_the_transaction_ends_with_the_final_response(make_bench) -> None:
+    bench = make_bench("TCP")
+    bench.send(REGISTER.replace("5070 ", "5070;transport=tcp "))
+    bench.receive(bench.answer_to_last("200 OK"))
+    bench.advance(0)
+    assert not bench.engine.clients
+
+
+def test_a_transport_failure_ends_it_at_once(bench) -> None:
+    bench.send(REGISTER)
+    bench.engine.transport_failed(bench.flow, bench.now)
+    assert bench.results() == ["TRANSPORT"]
+    assert bench.advance(40) == []
+    assert not bench.engine.clients
+
+
+def test_a_transport_failure_after_the_final_response_tells_nobody(bench) -> None:
+    bench.send(REGISTER)
+    bench.receive(bench.answer_to_last("200 OK"))
+    bench.engine.transport_failed(bench.flow, bench.now)
+    assert bench.results() == [200]
+
+
+def test_a_transport_failure_concerns_that_address_only(bench) -> None:
+    bench.send(REGISTER)
+    bench.engine.transport_failed(bench.flow._replace(remote=("192.0.2.9", 5071)), bench.now)
+    assert bench.results() == []
+
+
+def test_a_message_that_could_not_be_sent_fails_its_own_transaction_only(bench) -> None:
+    bench.send(REGISTER)
+    first = bench.last
+    bench.send(REGISTER.replace("reg-1", "reg-2"))
+    bench.engine.transport_failed(bench.flow, bench.now, first)
+    assert bench.results() == ["TRANSPORT"]
+    assert len(bench.engine.clients) == 1
+
+
+def test_the_liveness_timeout_is_told_early_and_the_transaction_absorbs_what_comes_late(bench) -> None:
+    bench.send(REGISTER, timeout=5.0)
+    bench.advance(6)
+    assert bench.outcomes[0][0] == 1005.0
+    bench.receive(bench.answer_to_last("200 OK"))
+    assert bench.results() == ["TIMEOUT"]
+    assert bench.engine.counters["late_response"] == 1
+    bench.advance(5)
+    assert not bench.engine.clients
+
+
+def test_the_liveness_timeout_ends_with_the_final_response(bench) -> None:
+    bench.send(REGISTER, timeout=5.0)
+    bench.receive(bench.answer_to_last("200 OK"))
+    bench.advance(40)
+    assert bench.results() == [200]
+
+
+def test_a_response_to_another_sent_by_is_dropped(bench) -> None:
+    bench.send(REGISTER)
+    bench.receive(bench.answer_to_last("200 OK").replace("192.0.2.1:5060", "192.0.2.1:5061"))
+    assert bench.results() == []
+    assert bench.engine.counters["foreign_response"] == 1
+
+
+def test_a_response_with_another_cseq_method_is_dropped(bench) -> None:
+    bench.send(REGISTER)
+    bench.receive(bench.answer_to_last("200 OK").replace("1 REGISTER", "1 OPTIONS"))
+    assert bench.results() == []
+    assert bench.engine.counters["stray_response"] == 1
+
+
+def test_a_response_without_a_via_is_dropped_and_counted(bench) -> None:
+    bench.send(REGISTER)
+    lines = bench.answer_to_last("200 OK").splitlines()
+    bench.receive("\n".join(line for line in lines if not line.startswith("Via")))
+    assert bench.results() == []
+    assert bench.engine.counters["malformed"] == 1
+
+
+def test_a_request_other_than_invite_cannot_be_cancelled(bench) -> None:
+    bench.send(REGISTER)
+    with pytest.raises(ValueError, match="REGISTER cannot be cancelled"):
+        bench.transaction.cancel(bench.now)
