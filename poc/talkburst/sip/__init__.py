@@ -1,0 +1,51 @@
+"""The SIP stack: sans-IO, standard library only. This package re-exports its message layer."""
+
+from talkburst.sip.headers import (
+    AuthHeader,
+    ContentType,
+    CSeq,
+    Event,
+    HeaderError,
+    NameAddr,
+    SubscriptionState,
+    Via,
+    parse_auth,
+    parse_name_addr,
+    parse_name_addrs,
+    parse_via,
+    split_commas,
+)
+from talkburst.sip.message import REASONS, Message, Request, Response, response_to
+from talkburst.sip.parser import Malformed, is_keepalive, parse_message
+from talkburst.sip.uri import OtherUri, Params, SipUri, TelUri, Uri, UriError, parse_uri
+
+__all__ = [
+    "REASONS",
+    "AuthHeader",
+    "CSeq",
+    "ContentType",
+    "Event",
+    "HeaderError",
+    "Malformed",
+    "Message",
+    "NameAddr",
+    "OtherUri",
+    "Params",
+    "Request",
+    "Response",
+    "SipUri",
+    "SubscriptionState",
+    "TelUri",
+    "Uri",
+    "UriError",
+    "Via",
+    "is_keepalive",
+    "parse_auth",
+    "parse_message",
+    "parse_name_addr",
+    "parse_name_addrs",
+    "parse_uri",
+    "parse_via",
+    "response_to",
+    "split_commas",
+]

@@ -1,0 +1,76 @@
+"""``Event: reg;id=7`` and ``Subscription-State: active;expires=600``, RFC 6665 8.2.1 and 8.2.3."""
+
+from dataclasses import dataclass, field
+
+from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_delta_seconds, parse_params
+from talkburst.sip.uri import Params
+
+
+@dataclass(slots=True)
+class Event:
+    """An event package with its parameters. Package names are case-sensitive."""
+
+    package: str
+    params: Params = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.package}{params_text(self.params)}"
+
+    @property
+    def id(self) -> str | None:
+        """The id parameter: which subscription of the dialog is meant."""
+        return self.params.get("id")
+
+
+@dataclass(slots=True)
+class SubscriptionState:
+    """active, pending, terminated or an extension, in lower case, with its parameters."""
+
+    state: str
+    params: Params = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.state}{params_text(self.params)}"
+
+    @property
+    def expires(self) -> int | None:
+        """Seconds left, or None when absent or unreadable."""
+        return _seconds(self.params.get("expires"))
+
+    @property
+    def reason(self) -> str | None:
+        """Why a subscription was terminated or is pending, in lower case."""
+        reason = self.params.get("reason")
+        return reason if reason is None else reason.lower()
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds to wait before the next try, or None when absent or unreadable."""
+        return _seconds(self.params.get("retry-after"))
+
+
+def parse_event(text: str) -> Event:
+    """Reads an Event value. Raises HeaderError."""
+    package, semicolon, params = text.partition(";")
+    package = package.strip()
+    if not is_token(package):
+        raise HeaderError(f"{package!r} is no event package")
+    return Event(package, parse_params(semicolon + params))
+
+
+def parse_subscription_state(text: str) -> SubscriptionState:
+    """Reads a Subscription-State value. Raises HeaderError."""
+    state, semicolon, params = text.partition(";")
+    state = state.strip().lower()
+    if not is_token(state):
+        raise HeaderError(f"{state!r} is no subscription state")
+    return SubscriptionState(state, parse_params(semicolon + params))
+
+
+def _seconds(value: str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        return parse_delta_seconds(value)
+    except HeaderError:
+        return None

@@ -1,0 +1,87 @@
+"""``"Alice" <sip:alice@ims.example>;tag=88sja8x``: From, To, Contact, Route, Record-Route and their kin."""
+
+from dataclasses import dataclass, field
+
+from talkburst.sip.headers.grammar import (
+    HeaderError,
+    closing_quote,
+    is_token,
+    params_text,
+    parse_params,
+    quote,
+    split_commas,
+    unquote,
+)
+from talkburst.sip.uri import Params, Uri, UriError, parse_uri
+
+
+@dataclass(slots=True)
+class NameAddr:
+    """A name-addr or addr-spec with header parameters, RFC 3261 20.10. The display name is without its quotes."""
+
+    display: str
+    uri: Uri
+    params: Params = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        display = f"{quote(self.display)} " if self.display else ""
+        return f"{display}<{self.uri}>{params_text(self.params)}"
+
+    @property
+    def tag(self) -> str | None:
+        """The tag parameter, RFC 3261 19.3."""
+        return self.params.get("tag")
+
+
+def parse_name_addr(text: str) -> NameAddr:
+    """Reads one address with its parameters. Raises HeaderError.
+
+    Without angle brackets everything after the first semicolon belongs to the header, not to the URI, and the URI may
+    hold neither comma nor question mark (RFC 3261 20).
+    """
+    text = text.strip()
+    if text.startswith('"'):
+        end = closing_quote(text)
+        if end < 0:
+            raise HeaderError(f"unbalanced quotes in {text!r}")
+        display = unquote(text[: end + 1])
+        rest = text[end + 1 :].lstrip()
+        if not rest.startswith("<"):
+            raise HeaderError(f"no <URI> after the display name in {text!r}")
+        rest = rest[1:]
+    else:
+        before, bracket, rest = text.partition("<")
+        if not bracket:
+            return _parse_addr_spec(text)
+        display = before.strip()
+        if display and not _is_token_sequence(display):
+            raise HeaderError(f"display name {display!r} needs quotes")
+    uri, bracket, params = rest.partition(">")
+    if not bracket:
+        raise HeaderError(f"no closing bracket in {text!r}")
+    return NameAddr(display, _parse_uri(uri), parse_params(params) if params else {})
+
+
+def parse_name_addrs(text: str) -> list[NameAddr]:
+    """Reads a comma-separated list of addresses. Raises HeaderError."""
+    return [parse_name_addr(element) for element in split_commas(text)]
+
+
+def _parse_addr_spec(text: str) -> NameAddr:
+    uri, semicolon, params = text.partition(";")
+    uri = uri.rstrip()
+    if "?" in uri or "," in uri:
+        raise HeaderError(f"URI {uri!r} needs angle brackets")
+    return NameAddr("", _parse_uri(uri), parse_params(semicolon + params))
+
+
+def _parse_uri(text: str) -> Uri:
+    try:
+        return parse_uri(text)
+    except UriError as error:
+        raise HeaderError(str(error)) from error
+
+
+def _is_token_sequence(text: str) -> bool:
+    """display-name = *(token LWS); UTF-8 outside quotes is against the grammar, common, and harmless."""
+    return all(is_token("".join(c if c.isascii() else "x" for c in word)) for word in text.split())

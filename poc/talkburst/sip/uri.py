@@ -1,0 +1,268 @@
+"""SIP, SIPS, tel and other URIs: parsing, comparison, address of record.
+
+RFC 3261 19.1 and 25.1, RFC 3966 for tel.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+Params = dict[str, str | None]
+"""Lower-case name to value exactly as received, quotes kept; None for a flag such as ``;lr``. Order is kept."""
+
+# Never legal in a URI, however lenient the reader: controls, blanks, and what delimits a name-addr.
+_FORBIDDEN = re.compile(r'[\x00-\x20"<>\x7f]')
+# host = hostname / IPv4address / IPv6reference; the underscore is in no grammar but in many networks.
+_HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
+# scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+# telephone-subscriber = global-number / local-number   (RFC 3966 3, without the parameters)
+_TELEPHONE_NUMBER = re.compile(r"\+[0-9().-]*[0-9][0-9().-]*|[0-9A-Fa-f*#().-]*[0-9A-Fa-f*#][0-9A-Fa-f*#().-]*")
+_VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+# reserved = ";" / "/" / "?" / ":" / "@" / "&" / "=" / "+" / "$" / ","   and the sign of the escape itself
+_RESERVED = frozenset(";/?:@&=+$,%")
+# What may stand unescaped in a user part: unreserved / user-unreserved
+_USER_CHARACTERS = frozenset(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + "-_.!~*'()" + "&=+$,;?/"
+)
+# A parameter of these in one URI only makes the two different, RFC 3261 19.1.4 (transport: by its examples).
+_NEVER_IGNORED = ("user", "ttl", "method", "maddr", "transport")
+
+
+class UriError(ValueError):
+    """The text is no URI."""
+
+
+@dataclass(slots=True)
+class SipUri:
+    """``sip:user:password@host:port;params?headers``, RFC 3261 19.1.1. The host is lower case, IPv6 in brackets."""
+
+    scheme: str
+    user: str | None
+    host: str
+    port: int | None = None
+    params: Params = field(default_factory=dict)
+    headers: str | None = None
+    password: str | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.scheme}:"
+        if self.user is not None:
+            text += self.user if self.password is None else f"{self.user}:{self.password}"
+            text += "@"
+        text += self.host
+        if self.port is not None:
+            text += f":{self.port}"
+        if self.params:
+            text += _params_text(self.params)
+        return text if self.headers is None else f"{text}?{self.headers}"
+
+    @property
+    def lr(self) -> bool:
+        """True for the URI of a loose router, RFC 3261 19.1.1."""
+        return "lr" in self.params
+
+    def equivalent(self, other: "Uri") -> bool:
+        """True when both name the same resource, RFC 3261 19.1.4. A default port written out is a difference."""
+        if not isinstance(other, SipUri):
+            return False
+        return (
+            self.scheme == other.scheme
+            and self.host == other.host
+            and self.port == other.port
+            and _same_text(self.user, other.user)
+            and _same_text(self.password, other.password)
+            and _same_params(self.params, other.params)
+            and _header_set(self.headers) == _header_set(other.headers)
+        )
+
+    def addr_of_record(self) -> str:
+        """The canonical text under which a registrar files this address, RFC 3261 10.3 step 5.
+
+        All parameters, headers and the password go, escapes that need not be escapes are undone, and sips is filed
+        with sip (RFC 5630 5.2). Escapes of characters that cannot stand in a user part stay, so the text is a URI.
+        """
+        user = "" if self.user is None else f"{_unescape(self.user, _USER_CHARACTERS)}@"
+        port = "" if self.port is None else f":{self.port}"
+        return f"sip:{user}{self.host}{port}"
+
+
+@dataclass(slots=True)
+class TelUri:
+    """``tel:+1-202-555-0101;params``, RFC 3966. The number is kept as received, visual separators included."""
+
+    number: str
+    params: Params = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"tel:{self.number}{_params_text(self.params)}"
+
+    @property
+    def digits(self) -> str:
+        """The number without visual separators, in lower case."""
+        return self.number.translate(_VISUAL_SEPARATORS).lower()
+
+    def equivalent(self, other: "Uri") -> bool:
+        """True when numbers and all parameters agree, RFC 3966 4: separators, case and order do not count."""
+        if not isinstance(other, TelUri) or self.digits != other.digits:
+            return False
+        return _folded(self.params) == _folded(other.params)
+
+    def addr_of_record(self) -> str:
+        """``tel:+12025550101``; a local number keeps its phone-context, which is part of the number."""
+        context = self.params.get("phone-context")
+        return f"tel:{self.digits}" if context is None else f"tel:{self.digits};phone-context={context.lower()}"
+
+
+@dataclass(slots=True)
+class OtherUri:
+    """A URI of a scheme this stack does not route by; the part after the colon is opaque."""
+
+    scheme: str
+    opaque: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.opaque}"
+
+    def equivalent(self, other: "Uri") -> bool:
+        """True when both are the same text; only the case of the scheme does not count."""
+        return isinstance(other, OtherUri) and self.scheme == other.scheme and self.opaque == other.opaque
+
+    def addr_of_record(self) -> str:
+        """The URI itself: nothing is known of its parts."""
+        return f"{self.scheme}:{self.opaque}"
+
+
+Uri = SipUri | TelUri | OtherUri
+
+
+def parse_uri(text: str) -> Uri:
+    """Reads one URI without surrounding blanks or angle brackets. Raises UriError."""
+    scheme, colon, rest = text.partition(":")
+    if not colon or not rest:
+        raise UriError(f"no scheme in URI {text!r}")
+    if _FORBIDDEN.search(text) is not None:
+        raise UriError(f"a blank, quote, bracket or control character in URI {text!r}")
+    scheme = scheme.lower()
+    if scheme in ("sip", "sips"):
+        return _parse_sip_uri(scheme, rest)
+    if scheme == "tel":
+        return _parse_tel_uri(rest)
+    if _SCHEME.fullmatch(scheme) is None:
+        raise UriError(f"no scheme in URI {text!r}")
+    return OtherUri(scheme, rest)
+
+
+def parse_host_port(text: str) -> tuple[str, int | None]:
+    """Splits ``host[:port]``; the host comes back as written, IPv6 in its brackets. Raises UriError."""
+    if text.startswith("["):
+        host, bracket, rest = text.partition("]")
+        host += bracket
+        colon, port = rest[:1], rest[1:]
+        if colon not in ("", ":"):
+            raise UriError(f"{rest!r} after an IPv6 address")
+    else:
+        host, colon, port = text.partition(":")
+    if _HOST.fullmatch(host) is None:
+        raise UriError(f"{host!r} is no host")
+    if not colon:
+        return host, None
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+        raise UriError(f"{port!r} is no port")
+    return host, int(port)
+
+
+def _parse_sip_uri(scheme: str, rest: str) -> SipUri:
+    # The only "@" of a SIP URI ends the user part, in which ";" and "?" may stand, so it comes first.
+    user: str | None = None
+    password: str | None = None
+    userinfo, at, tail = rest.partition("@")
+    if at:
+        user, colon, secret = userinfo.partition(":")
+        if not user:
+            raise UriError("an empty user part")
+        if colon:
+            password = secret
+    else:
+        tail = rest
+    tail, question, headers = tail.partition("?")
+    host_port, semicolon, params = tail.partition(";")
+    host, port = parse_host_port(host_port)
+    return SipUri(
+        scheme,
+        user,
+        host.lower(),
+        port,
+        _parse_params(params) if semicolon else {},
+        headers if question else None,
+        password,
+    )
+
+
+def _parse_tel_uri(rest: str) -> TelUri:
+    number, semicolon, params = rest.partition(";")
+    if _TELEPHONE_NUMBER.fullmatch(number) is None:
+        raise UriError(f"{number!r} is no telephone number")
+    return TelUri(number, _parse_params(params) if semicolon else {})
+
+
+def _parse_params(text: str) -> Params:
+    params: Params = {}
+    for part in text.split(";"):
+        name, equals, value = part.partition("=")
+        name = name.lower()
+        if not name or name in params:
+            raise UriError(f"an empty or repeated parameter in {text!r}")
+        params[name] = value if equals else None
+    return params
+
+
+def _params_text(params: Params) -> str:
+    return "".join([f";{name}" if value is None else f";{name}={value}" for name, value in params.items()])
+
+
+def _unescape(text: str, plain: frozenset[str]) -> str:
+    """Undoes %HH for the ASCII characters in `plain` and writes the other escapes in upper case."""
+    if "%" not in text:
+        return text
+
+    def replace(escape: re.Match[str]) -> str:
+        character = chr(int(escape.group(1), 16))
+        return character if character in plain else escape.group(0).upper()
+
+    return _ESCAPE.sub(replace, text)
+
+
+_UNRESERVED = frozenset(chr(code) for code in range(128)) - _RESERVED
+
+
+def _same_text(one: str | None, other: str | None) -> bool:
+    """Compares case-sensitively; an unreserved character equals its escape, RFC 3261 19.1.4."""
+    if one is None or other is None:
+        return one is other
+    return one == other or _unescape(one, _UNRESERVED) == _unescape(other, _UNRESERVED)
+
+
+def _same_params(one: Params, other: Params) -> bool:
+    for name, value in one.items():
+        if name in other:
+            if _fold(value) != _fold(other[name]):
+                return False
+        elif name in _NEVER_IGNORED:
+            return False
+    return all(name in one or name not in _NEVER_IGNORED for name in other)
+
+
+def _folded(params: Params) -> Params:
+    return {name: _fold(value) for name, value in params.items()}
+
+
+def _fold(value: str | None) -> str | None:
+    return None if value is None else _unescape(value, _UNRESERVED).lower()
+
+
+def _header_set(headers: str | None) -> list[tuple[str, str]]:
+    if not headers:
+        return []
+    pairs = [header.partition("=") for header in headers.split("&")]
+    return sorted((_unescape(name, _UNRESERVED).lower(), _unescape(value, _UNRESERVED)) for name, _, value in pairs)
