@@ -17,6 +17,7 @@ from talkburst.net.listen import ListenError, open_udp, show
 from talkburst.net.udp import UdpSocket
 from talkburst.sip.engine import Engine, Resolve, Send
 from talkburst.sip.flow import DEFAULT_PORT, Address, Flow, Listener
+from talkburst.sip.message import Request, Response
 
 RESOLVE_TIMEOUT = 10.0  # seconds a name may take before it counts as unknown
 
@@ -121,11 +122,11 @@ class SipNode:
         self._guarded("message", remote, lambda: self.engine.receive(data, self._flow(listener, remote), now))
 
     def _on_unreachable(self, listener: Listener, remote: Address) -> None:
-        self._guarded(
-            "transport failure",
-            remote,
-            lambda: self.engine.transport_failed(self._flow(listener, remote), self.now()),
-        )
+        self._transport_failed(self._flow(listener, remote))
+
+    def _transport_failed(self, flow: Flow, message: Request | Response | None = None) -> None:
+        now = self.now()
+        self._guarded("transport failure", flow.remote, lambda: self.engine.transport_failed(flow, now, message))
 
     def _on_time(self) -> None:
         self._wake, self._wake_at = None, math.inf
@@ -156,18 +157,14 @@ class SipNode:
         flow = send.flow
         opened = self._sockets.get(flow.listener)
         if opened is None:
-            self.engine.transport_failed(flow, self.now(), send.message)
+            self._transport_failed(flow, send.message)
             return
         self._trace.message(send.data, self._shown[flow.listener], flow.remote, True, "sip", "UDP", self.now())
         try:
             opened.send(send.data, flow.remote)
         except OSError as error:
             self._log.warning("datagram not sent", remote=show_host_port(*flow.remote), reason=error.strerror)
-            self._guarded(
-                "transport failure",
-                flow.remote,
-                lambda: self.engine.transport_failed(flow, self.now(), send.message),
-            )
+            self._transport_failed(flow, send.message)
 
     def _resolve(self, wanted: Resolve) -> None:
         lookup = asyncio.get_running_loop().create_task(self._look_up(wanted))

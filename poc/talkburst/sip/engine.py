@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from typing import NamedTuple
 
@@ -99,6 +100,7 @@ class Engine:
         self.servers: dict[ServerKey, ServerTransaction] = {}
         self._by_remote: dict[tuple[str, Address], dict[ClientKey, ClientTransaction]] = {}
         self._listeners: dict[tuple[str, str], Listener] = {}
+        self._own_addresses: set[Address] = set()
         self._actions: list[Action] = []
         self._resolving: dict[int, tuple[Target, Listener, Routed]] = {}
         self._resolve_number = 0
@@ -107,7 +109,9 @@ class Engine:
     # Listeners
 
     def add_listener(self, listener: Listener) -> None:
+        host, port = listener.advertised
         self._listeners[listener.name, listener.transport] = listener
+        self._own_addresses.add((host.lower(), port))
 
     def listener(self, name: str | None = None, transport: str | None = None) -> Listener:
         """The listener of that name and transport, by default the first one; KeyError when there is none."""
@@ -120,8 +124,8 @@ class Engine:
         return self._listeners.values()
 
     def is_own_address(self, host: str, port: int) -> bool:
-        """Whether a sent-by or URI host and port is what one of our listeners advertises."""
-        return any(listener.advertised == (host, port) for listener in self._listeners.values())
+        """Whether one of our listeners advertises this host (in lower case, without brackets) and port."""
+        return (host, port) in self._own_addresses
 
     # The five methods
 
@@ -201,8 +205,9 @@ class Engine:
             affected = {key: affected[key]} if key in affected else {}
         elif message is not None:
             return
-        for transaction in list(affected.values()):
-            transaction.fail(now)
+        with ExitStack() as all_of_them:  # also when a handler raises
+            for transaction in affected.values():
+                all_of_them.callback(transaction.fail, now)
 
     # Requests without a transaction
 
@@ -306,8 +311,7 @@ class Engine:
         self.servers.pop(transaction.key, None)
 
     def pass_ack(self, transaction: ServerTransaction, ack: Request, now: float) -> None:
-        if self.user is not None:
-            self.user.on_ack(ack, transaction.flow, now)
+        self._inbound.pass_ack(ack, transaction.flow, now)
 
 
 def _flow_to(listener: Listener, target: Target) -> Flow:

@@ -50,11 +50,12 @@ class Inbound:
         engine = self._engine
         try:
             via, key = response.via, client_key(response)
+            response.from_, response.to, response.call_id  # noqa: B018 - every handler reads them
         except HeaderError:
             engine.counters["malformed"] += 1
             return
         transaction = engine.clients.get(key)
-        if not engine.is_own_address(unbracketed(via.host), via.port or DEFAULT_PORT):
+        if not engine.is_own_address(unbracketed(via.host).lower(), via.port or DEFAULT_PORT):
             engine.counters["foreign_response"] += 1
         elif transaction is None or transaction.flow is None:
             engine.counters["stray_response"] += 1
@@ -67,7 +68,7 @@ class Inbound:
         engine = self._engine
         try:
             key = server_key(request)
-            request.from_, request.to  # noqa: B018 - every answer copies them, every user reads them
+            request.from_, request.to, request.call_id  # noqa: B018 - every answer copies them
         except HeaderError as error:
             engine.counters["malformed"] += 1
             self._answer_stateless(request, flow, 400, str(error))
@@ -91,8 +92,17 @@ class Inbound:
         """The ACK of a 3xx-6xx ends with its transaction, any other is the user's (RFC 3261 17.2.3)."""
         if transaction is not None:
             transaction.on_ack(ack, now)
-        elif self._engine.user is not None:
+        else:
+            self.pass_ack(ack, flow, now)
+
+    def pass_ack(self, ack: Request, flow: Flow, now: float) -> None:
+        """Hand an ACK to the user; nothing answers one with a broken header."""
+        if self._engine.user is None:
+            return
+        try:
             self._engine.user.on_ack(ack, flow, now)
+        except (HeaderError, UriError):
+            self._engine.counters["malformed"] += 1
 
     def _on_cancel(self, cancel: ServerTransaction, now: float) -> None:
         """Answer a CANCEL, then tell the user (RFC 3261 9.2)."""

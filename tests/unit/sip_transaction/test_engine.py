@@ -268,6 +268,29 @@ def test_an_error_after_the_final_response_is_not_answered_twice(bench) -> None:
 
 
 def test_a_broken_header_the_user_stumbles_over_is_answered_400(bench) -> None:
-    bench.user.answer = lambda transaction, request, now: print(request.contacts)  # noqa: T201 - any use will do
+    bench.user.answer = lambda transaction, request, now: request.contacts
     text = RECEIVED.format(via="192.0.2.9:5070;branch=z9hG4bK1").replace("Content-", "Contact: <sip:\n    Content-")
     assert [line[:11] for line in bench.receive(text)] == ["SIP/2.0 400"]
+
+
+def test_a_handler_that_raises_keeps_no_other_from_hearing_of_the_failure(bench) -> None:
+    outcomes = []
+
+    def fail(outcome, now) -> None:
+        raise RuntimeError("a bug")
+
+    request = Request("OPTIONS", "sip:192.0.2.9:5070", FIELDS)
+    bench.engine.send_request(request, fail, bench.now)
+    bench.engine.send_request(request, lambda outcome, now: outcomes.append(outcome), bench.now)
+    bench.engine.send_request(request, fail, bench.now)
+    with pytest.raises(RuntimeError):
+        bench.engine.transport_failed(bench.flow, bench.now)
+    assert outcomes == [Failure.TRANSPORT]
+    assert not bench.engine.clients
+
+
+def test_an_ack_with_a_broken_header_the_user_stumbles_over_is_dropped(bench) -> None:
+    bench.user.on_ack = lambda request, flow, now: request.contacts
+    text = RECEIVED.format(via="192.0.2.9:5070;branch=z9hG4bK1").replace("OPTIONS", "ACK")
+    assert bench.receive(text.replace("Content-", "Contact: <sip:\n    Content-")) == []
+    assert bench.engine.counters == {"malformed": 1}

@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from talkburst.sip.engine import Engine, Failure, Send
 from talkburst.sip.flow import Flow, Listener
@@ -188,4 +190,25 @@ def test_duplicated_datagrams_change_nothing() -> None:
     path.run(100)
     assert path.outcomes == [200]
     assert path.bob_user.seen == ["OPTIONS"]
+    path.assert_nothing_is_left()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    method=st.sampled_from(["OPTIONS", "INVITE"]),
+    statuses=st.sampled_from([[], [200], [486], [180, 486], [180, 200]]),
+    lost=st.sets(st.integers(1, 30)),
+)
+def test_whatever_is_lost_the_user_is_asked_once_and_told_one_outcome(method, statuses, lost) -> None:
+    if method == "OPTIONS":
+        statuses = [status for status in statuses if status >= 200]
+    path = Path(statuses, lambda number, send: number in lost)
+    transaction = path.send(method)
+    path.run(100)
+    if not any(status >= 200 for status in statuses) and method == "INVITE":
+        transaction.cancel(path.now)  # nobody else ends an INVITE that rings
+    path.run(400)
+    finals = [outcome for outcome in path.outcomes if isinstance(outcome, str) or outcome >= 200]
+    assert len(finals) == 1
+    assert len(path.bob_user.seen) <= 1
     path.assert_nothing_is_left()

@@ -124,10 +124,10 @@ class ClientTransaction(Transaction):
     def _finish(self, outcome: Outcome, now: float) -> None:
         self._forget_liveness()
         handler, self._handler = self._handler, None
-        if handler is None:
-            self._layer.counters["late_response"] += 1
-        else:
+        if handler is not None:
             handler(outcome, now)
+        elif isinstance(outcome, Response):
+            self._layer.counters["late_response"] += 1
 
     def _give_up(self, now: float) -> None:
         self._finish(Failure.TIMEOUT, now)
