@@ -66,6 +66,10 @@ class Message:
         """Every header field in order: name as received, value."""
         return ((line.name, line.value) for line in self._lines)
 
+    def keys(self) -> list[str]:
+        """The full lower-case name of every header field in order."""
+        return [line.key for line in self._lines]
+
     def get(self, name: str) -> str | None:
         """The value of the first field of that name, unfolded and stripped."""
         key = header_key(name)

@@ -7,7 +7,7 @@ from talkburst.sip.uri import Params
 # token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~" )
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_BLANK = " \t"
+BLANK = " \t"  # WSP; what str.strip takes off by default is more than that
 MAX_DELTA_SECONDS = 2**32 - 1
 
 
@@ -127,7 +127,7 @@ def params_text(params: Params) -> str:
 
 def parse_number(text: str, maximum: int) -> int:
     """Reads 1*DIGIT not above `maximum`. Raises HeaderError."""
-    digits = text.strip(_BLANK)
+    digits = text.strip(BLANK)
     if not (digits.isascii() and digits.isdigit()):
         raise HeaderError(f"{digits!r} is no number")
     digits = digits.lstrip("0") or "0"
@@ -139,7 +139,7 @@ def parse_number(text: str, maximum: int) -> int:
 
 def parse_delta_seconds(text: str) -> int:
     """Reads seconds; what is above 2**32-1 counts as 2**32-1 (RFC 3261 10.2.1.1). Raises HeaderError."""
-    digits = text.strip(_BLANK)
+    digits = text.strip(BLANK)
     if not (digits.isascii() and digits.isdigit()):
         raise HeaderError(f"{digits!r} is no number of seconds")
     digits = digits.lstrip("0") or "0"

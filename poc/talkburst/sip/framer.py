@@ -1,0 +1,100 @@
+"""Cuts a byte stream into SIP messages. RFC 3261 7.5 and 18.3, RFC 5626 4.4.1 and 5.4."""
+
+import enum
+from dataclasses import dataclass
+
+from talkburst.sip.headers.grammar import HeaderError
+from talkburst.sip.parser import Malformed, declared_length, malformed, parse_head
+
+
+class KeepAlive(enum.Enum):
+    """What stands between messages of a stream to keep it open."""
+
+    PING = "CRLF CRLF"  # wants a single CRLF at once
+    PONG = "CRLF"
+
+
+@dataclass(slots=True, frozen=True)
+class StreamLimits:
+    """How much a peer may make us keep, in bytes."""
+
+    head: int = 65_536
+    body: int = 1_048_576
+
+
+class StreamFramer:
+    """One direction of one connection. Sans-IO: bytes in, whole messages out.
+
+    After a `Malformed` nothing more comes out: where the next message begins cannot be known, so the connection has to
+    be closed once the answer is sent (RFC 4475 3.1.2.3 and 3.3.9).
+    """
+
+    __slots__ = ("_buffer", "_half_ping", "_limits", "_need", "_searched", "broken")
+
+    def __init__(self, limits: StreamLimits | None = None) -> None:
+        self._limits = limits or StreamLimits()
+        self._buffer = bytearray()
+        self._searched = 0  # no empty line ends before this index
+        self._need = 0  # length of the message at the front, 0 while its head is not complete
+        self._half_ping = False  # a PONG just seen, which is a PING when CRLF follows
+        self.broken = False
+
+    def feed(self, data: bytes) -> list[bytes | KeepAlive | Malformed]:
+        """Takes what was read, gives what is complete; a message comes as `parse_message` wants it."""
+        framed: list[bytes | KeepAlive | Malformed] = []
+        if self.broken:
+            return framed
+        self._buffer += data
+        while (item := self._next()) is not None:
+            framed.append(item)
+            if isinstance(item, Malformed):
+                self.broken = True
+                self._buffer.clear()
+                break
+        return framed
+
+    def _next(self) -> bytes | KeepAlive | Malformed | None:
+        if not self._need:
+            if self._buffer.startswith(b"\r\n"):
+                return self._keep_alive()
+            if not self._buffer or self._buffer == b"\r":
+                return None
+            fault = self._measure()
+            if fault is not None:
+                return fault
+        if not self._need or len(self._buffer) < self._need:
+            return None
+        message = bytes(self._buffer[: self._need])
+        del self._buffer[: self._need]
+        self._need = self._searched = 0
+        self._half_ping = False
+        return message
+
+    def _keep_alive(self) -> KeepAlive:
+        """A ping may arrive in two halves; then the first is taken for a pong, and the second makes it a ping."""
+        ping = self._half_ping or self._buffer.startswith(b"\r\n\r\n")
+        del self._buffer[: 2 if self._half_ping or not ping else 4]
+        self._half_ping = not ping
+        return KeepAlive.PING if ping else KeepAlive.PONG
+
+    def _measure(self) -> Malformed | None:
+        """Finds the length of the message at the front, once its head is there."""
+        end = self._buffer.find(b"\r\n\r\n", self._searched)
+        if end > self._limits.head or (end < 0 and len(self._buffer) > self._limits.head):
+            return Malformed(f"more than {self._limits.head} bytes of headers", 513, "RFC 3261 21.5.7")
+        if end < 0:
+            self._searched = max(len(self._buffer) - 3, 0)
+            return None
+        head = parse_head(bytes(self._buffer[:end]))
+        if isinstance(head, Malformed):
+            return head
+        try:
+            length = declared_length(head)
+        except HeaderError as error:
+            return malformed(head, str(error), 400, "RFC 3261 20.14")
+        if length is None:
+            return malformed(head, "no Content-Length on a stream", 400, "RFC 3261 18.3")
+        if length > self._limits.body:
+            return malformed(head, f"a body of more than {self._limits.body} bytes", 513, "RFC 3261 21.5.7")
+        self._need = end + 4 + length
+        return None
