@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
+from typing import cast
 
 from talkburst.obs.frame import Frame
 from talkburst.obs.hep.codec import StreamDecoder, Undecodable, decode
@@ -69,10 +70,9 @@ class _Stream(asyncio.Protocol):
         self._sender: object = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._sender = transport.get_extra_info("peername")
-        self._collector.connections.add(transport)
+        self._collector.connections.add(self._transport)
 
     def data_received(self, data: bytes) -> None:
         for decoded in self._decoder.feed(data):

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections import deque
 from itertools import islice
+from typing import cast
 
 from talkburst.obs.frame import Frame
 from talkburst.obs.hep.codec import encode
@@ -100,7 +101,7 @@ class HepSink:
 
     async def _connect(self) -> "_Link | None":
         loop = asyncio.get_running_loop()
-        link = _Link(self)
+        link = _Link(self, self._udp)
         try:
             if self._udp:
                 await loop.create_datagram_endpoint(lambda: link, remote_addr=(self._host, self._port))
@@ -135,8 +136,9 @@ class HepSink:
 class _Link(asyncio.Protocol, asyncio.DatagramProtocol):
     """One connection, or one connected UDP socket."""
 
-    def __init__(self, sink: HepSink) -> None:
+    def __init__(self, sink: HepSink, udp: bool) -> None:
         self.lost = asyncio.Event()
+        self._udp = udp
         self._sink = sink
         self._stream: asyncio.Transport | None = None
         self._datagrams: asyncio.DatagramTransport | None = None
@@ -167,11 +169,11 @@ class _Link(asyncio.Protocol, asyncio.DatagramProtocol):
                 transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.DatagramTransport):
-            self._datagrams = transport
+        # Not by isinstance: neither loop's transports are instances of what they implement.
+        if self._udp:
+            self._datagrams = cast(asyncio.DatagramTransport, transport)
         else:
-            assert isinstance(transport, asyncio.Transport)
-            self._stream = transport
+            self._stream = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost.set()
