@@ -1,0 +1,299 @@
+"""The notifier: takes SUBSCRIBE requests and tells the subscribers what changes (RFC 6665 4.2).
+
+    Notifier(engine, uas, packages, token, *, notify_first=False, contact=None, decide=...)
+    notifier.on_subscribe(transaction, request, now)          for Uas.serve("SUBSCRIBE", ...)
+    notifier.changed(package, resource, now)                  the state of `resource` is another one now
+    notifier.terminate(package, resource, reason, now, retry_after=None, only=None)
+    notifier.subscriptions                                    all that live
+    notifier.watching(package, resource)                      those of one resource
+
+`package` is an event package's name. What may be watched and what the document says is the package's business
+(`Package`). Every NOTIFY carries the full state of the moment it is built. Only one is under way for a subscription;
+what falls due meanwhile is told by one more when the answer has come.
+
+The 200 leaves before its NOTIFY, the other way round with `notify_first`: subscribers have to take both orders.
+`contact(listener)` gives the URI for Contact; by default sip:HOST:PORT of the listener the SUBSCRIBE came in on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from talkburst.sip.dialog import Dialog, DialogKey, contact_of, key_of
+from talkburst.sip.engine import Engine
+from talkburst.sip.event_package import Ending, NotifierSubscription, Package
+from talkburst.sip.flow import Listener
+from talkburst.sip.headers import parse_name_addr
+from talkburst.sip.message import Request, Response
+from talkburst.sip.negotiation import acceptable, granted
+from talkburst.sip.throttle import Throttle
+from talkburst.sip.transaction.client import Failure
+from talkburst.sip.transaction.server import ServerTransaction
+from talkburst.sip.uas import Uas
+from talkburst.sip.uri import Uri
+
+__all__ = ["Notifier", "NotifierSubscription", "Package", "contact_uri", "subscriber_of"]
+
+Decide = Callable[[str, Mapping[str, object]], None]
+
+# Answers to a NOTIFY that end the subscription (RFC 6665 4.2.2). 408 is Timer F told by somebody else (RFC 5057 5.1).
+# 401, 407, 500 and 503 do not end it.
+ENDING_STATUSES = frozenset({404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
+
+
+class _Refusal(NamedTuple):
+    status: int
+    reason: str | None = None
+    headers: tuple[tuple[str, object], ...] = ()
+
+
+class Notifier:
+    """RFC 6665 4.2 for any number of event packages."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        uas: Uas,
+        packages: Iterable[Package],
+        token: Callable[[], str],
+        *,
+        notify_first: bool = False,
+        contact: Callable[[Listener], str] | None = None,
+        decide: Decide = lambda what, facts: None,
+    ) -> None:
+        self._engine = engine
+        self._uas = uas
+        self._packages = {package.name: package for package in packages}
+        self._token = token
+        self._notify_first = notify_first
+        self._contact = contact or contact_uri
+        self._decide = decide
+        self._dialogs: dict[DialogKey, NotifierSubscription] = {}
+        self._watchers: dict[tuple[str, str], dict[NotifierSubscription, None]] = {}
+        self._throttle = Throttle[NotifierSubscription](engine.agenda, self._notify)
+
+    @property
+    def subscriptions(self) -> list[NotifierSubscription]:
+        """Those that live, the oldest first."""
+        return list(self._dialogs.values())
+
+    def watching(self, package: str, resource: str) -> list[NotifierSubscription]:
+        """The subscriptions to one resource, the oldest first."""
+        return list(self._watchers.get((package, resource), ()))
+
+    def on_subscribe(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Takes or refuses one SUBSCRIBE; a taken one is answered with 200 and with a NOTIFY. RFC 6665 4.2.1."""
+        outcome = self._judge(transaction, request, now)
+        if isinstance(outcome, _Refusal):
+            facts = {"status": outcome.status, "why": outcome.reason, "event": request.get("Event")}
+            self._decide("SUBSCRIBE refused", {**facts, "call_id": request.call_id})
+            self._uas.reply(transaction, outcome.status, now, outcome.reason, outcome.headers)
+            return
+        subscription, expires = outcome
+        self._accept(subscription, expires, now)
+        if self._notify_first:
+            self._answer_by_notify(subscription, expires, now)
+        self._uas.reply(transaction, 200, now, headers=_success_headers(subscription, request, expires))
+        if not self._notify_first:
+            self._answer_by_notify(subscription, expires, now)
+
+    def changed(self, package: str, resource: str, now: float) -> None:
+        """Tells the subscribers of `resource` its new state, now or when the package's rate allows."""
+        groups: dict[Hashable, list[NotifierSubscription]] = {}
+        for subscription in self.watching(package, resource):
+            key: Hashable = (package, self._packages[package].throttle_key(subscription))
+            groups.setdefault(key, []).append(subscription)
+        for group, subscriptions in groups.items():
+            self._throttle.change(group, subscriptions, self._packages[package].notify_interval, now)
+
+    def terminate(
+        self,
+        package: str,
+        resource: str,
+        reason: str,
+        now: float,
+        retry_after: int | None = None,
+        only: Callable[[NotifierSubscription], bool] | None = None,
+    ) -> None:
+        """Ends the subscriptions to `resource` with a last NOTIFY; reasons are those of RFC 6665 4.1.3."""
+        for subscription in self.watching(package, resource):
+            if only is None or only(subscription):
+                self._end(subscription, reason, now, retry_after)
+
+    def move(self, package: str, old: str, new: str) -> None:
+        """Who watched `old` watches `new` from now on: two resources turned out to be one. Nobody is told of it."""
+        moved = self._watchers.pop((package, old), {}) if old != new else {}
+        for subscription in moved:
+            subscription.resource = new
+        if moved:
+            self._watchers.setdefault((package, new), {}).update(moved)
+
+    # Taking a SUBSCRIBE
+
+    def _judge(
+        self, transaction: ServerTransaction, request: Request, now: float
+    ) -> tuple[NotifierSubscription, int] | _Refusal:
+        """The checks of RFC 6665 4.2.1.1 to 4.2.1.3: the subscription and the seconds granted, or the refusal."""
+        event = request.event
+        package = self._packages.get(event.package) if event is not None else None
+        if event is None or package is None:
+            return _Refusal(489, None, (("Allow-Events", ", ".join(self._packages)),))
+        subscription: NotifierSubscription | None = None
+        resource = ""
+        if request.to.tag:
+            subscription = self._dialogs.get(key_of(request))
+            if subscription is None or (subscription.package, subscription.event_id) != (event.package, event.id):
+                return _Refusal(481, "Subscription does not exist")
+            if not subscription.dialog.accepts(request):
+                return _Refusal(500, "CSeq is lower than one before")
+        else:
+            authorised = package.authorise(request, transaction.flow, now)
+            if not isinstance(authorised, str):
+                return _Refusal(*authorised)
+            resource = authorised
+        accept = request.values("Accept")
+        if not acceptable(package.media_type, accept if request.get("Accept") is not None else None):
+            return _Refusal(406)
+        expires = granted(request.expires, package.default_expires, package.min_expires, package.max_expires)
+        if expires is None:
+            return _Refusal(423, None, (("Min-Expires", package.min_expires),))
+        if subscription is None:
+            subscription = self._subscription(transaction, request, package, resource)
+        else:
+            subscription.dialog.refresh_target(request)
+        subscription.accept = accept
+        return subscription, expires
+
+    def _subscription(
+        self, transaction: ServerTransaction, request: Request, package: Package, resource: str
+    ) -> NotifierSubscription:
+        contact_of(request)
+        return NotifierSubscription(
+            id=self._token(),
+            package=package.name,
+            resource=resource,
+            dialog=Dialog.as_uas(request, transaction.to_tag),
+            subscriber=subscriber_of(request),
+            event_id=request.event.id if request.event is not None else None,
+            listener=transaction.listener,
+            contact=self._contact(self._engine.listener(transaction.listener)),
+        )
+
+    def _accept(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
+        if subscription.expiry is not None:
+            subscription.expiry.cancel()
+        subscription.expires_at = now + expires
+        if expires > 0:
+            self._dialogs[subscription.dialog.key] = subscription
+            self._watchers.setdefault((subscription.package, subscription.resource), {})[subscription] = None
+            subscription.expiry = self._engine.agenda.schedule(
+                subscription.expires_at, partial(self._expire, subscription)
+            )
+        self._decide("SUBSCRIBE accepted", {**_facts(subscription), "expires": expires})
+
+    def _answer_by_notify(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
+        """RFC 6665 4.2.1.2: due after every accepted SUBSCRIBE, also a refresh, a fetch and the end of it all."""
+        if expires > 0:
+            self._notify(subscription, now)
+        else:
+            self._end(subscription, "timeout", now)
+
+    def _expire(self, subscription: NotifierSubscription, now: float) -> None:
+        self._end(subscription, "timeout", now)
+
+    # Telling
+
+    def _end(self, subscription: NotifierSubscription, reason: str, now: float, retry_after: int | None = None) -> None:
+        """No request finds the subscription any more; what is left of it is its last NOTIFY."""
+        self._forget(subscription)
+        subscription.ending = Ending(reason, retry_after, self._document(subscription, now))
+        self._decide("subscription ends", {**_facts(subscription), "reason": reason})
+        self._notify(subscription, now)
+
+    def _forget(self, subscription: NotifierSubscription) -> None:
+        if subscription.expiry is not None:
+            subscription.expiry.cancel()
+        self._throttle.satisfied(subscription)
+        self._dialogs.pop(subscription.dialog.key, None)
+        place = (subscription.package, subscription.resource)
+        watchers = self._watchers.get(place, {})
+        watchers.pop(subscription, None)
+        if not watchers:
+            self._watchers.pop(place, None)
+
+    def _document(self, subscription: NotifierSubscription, now: float) -> bytes | None:
+        body = self._packages[subscription.package].state(subscription, now)
+        if body is not None:
+            subscription.version += 1
+        return body
+
+    def _notify(self, subscription: NotifierSubscription, now: float) -> None:
+        """Sends the present state, or the end; while a NOTIFY is unanswered, remembers that another one is due."""
+        self._throttle.satisfied(subscription)
+        subscription.held = subscription.unanswered
+        if subscription.held:
+            return
+        subscription.unanswered = True
+        ending = subscription.ending
+        body = self._document(subscription, now) if ending is None else ending.body
+        request = subscription.dialog.request("NOTIFY")
+        request.add("Contact", f"<{subscription.contact}>")
+        request.add("Event", subscription.event)
+        request.add("Subscription-State", _subscription_state(subscription, now))
+        if body is not None:
+            request.set_body(body, self._packages[subscription.package].media_type)
+        self._engine.send_request(request, partial(self._answered, subscription), now, listener=subscription.listener)
+
+    def _answered(self, subscription: NotifierSubscription, outcome: Response | Failure, now: float) -> None:
+        """RFC 6665 4.2.2: which answers end the subscription. A transport error counts as 503 (RFC 3261 8.1.3.1)."""
+        if isinstance(outcome, Response) and outcome.status < 200:
+            return
+        subscription.unanswered = False
+        ends = outcome.status in ENDING_STATUSES if isinstance(outcome, Response) else outcome is Failure.TIMEOUT
+        if ends:
+            why = str(outcome.status) if isinstance(outcome, Response) else "no answer"
+            self._decide("subscription removed, NOTIFY failed", {**_facts(subscription), "why": why})
+            subscription.held = False
+            self._forget(subscription)
+        elif subscription.held:
+            self._notify(subscription, now)
+
+
+def contact_uri(listener: Listener) -> str:
+    """Where requests of a dialog reach us: the advertised address of the listener."""
+    transport = "" if listener.transport == "UDP" else f";transport={listener.transport.lower()}"
+    return f"sip:{listener.sent_by}{transport}"
+
+
+def subscriber_of(request: Request) -> str:
+    """Who asks, as an address of record: the first P-Asserted-Identity, else the From (24.229 5.4.2.1.1 note 1)."""
+    asserted = request.values("P-Asserted-Identity")
+    uri: Uri = parse_name_addr(asserted[0]).uri if asserted else request.from_.uri
+    return uri.addr_of_record()
+
+
+def _success_headers(subscription: NotifierSubscription, request: Request, expires: int) -> list[tuple[str, object]]:
+    """RFC 6665 4.2.1.1 (Expires) and RFC 3261 12.1.1 (Contact, and Record-Route where a dialog is made)."""
+    headers: list[tuple[str, object]] = [("Expires", expires), ("Contact", f"<{subscription.contact}>")]
+    return headers + [("Record-Route", value) for value in request.get_all("Record-Route")]
+
+
+def _subscription_state(subscription: NotifierSubscription, now: float) -> str:
+    """RFC 6665 4.2.2: `expires` always while it lives, never at the end, which has a reason instead."""
+    ending = subscription.ending
+    if ending is None:
+        # The clock's fraction must not turn the 3600 that the 200 grants into 3599.
+        return f"active;expires={max(0, int(subscription.expires_at - now + 0.001))}"
+    retry_after = "" if ending.retry_after is None else f";retry-after={ending.retry_after}"
+    return f"terminated;reason={ending.reason}{retry_after}"
+
+
+def _facts(subscription: NotifierSubscription) -> dict[str, object]:
+    return {
+        "event": subscription.event,
+        "resource": subscription.resource,
+        "subscriber": subscription.subscriber,
+        "call_id": subscription.dialog.call_id,
+    }

@@ -1,0 +1,309 @@
+"""One subscription, as its subscriber sees it (RFC 6665 4.1.2). See `talkburst.sip.subscriber` for how to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from talkburst.sip.agenda import Alarm
+from talkburst.sip.backoff import Backoff, renewal, retry_after
+from talkburst.sip.dialog import Dialog, with_tag
+from talkburst.sip.headers import HeaderError, NameAddr, SubscriptionState, parse_event, parse_name_addr, split_commas
+from talkburst.sip.message import Request, Response
+from talkburst.sip.negotiation import acceptable
+from talkburst.sip.requester import Requester
+from talkburst.sip.subscription_states import TRANSITIONS, Happening, State
+from talkburst.sip.timers import Timer
+from talkburst.sip.transaction.client import Failure
+from talkburst.sip.transaction.server import ServerTransaction
+from talkburst.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from talkburst.sip.subscriber import Subscriber
+
+NO_NOTIFY: Final = "no NOTIFY"  # Timer N
+EXPIRED: Final = "expired"  # every refresh failed, and the time is over
+UNREACHABLE: Final = "unreachable"  # the transport failed before there was a subscription
+
+# Answers to a refresh that end the subscription; any other failure leaves it alive until it expires (RFC 6665 4.1.2.2).
+ENDING_STATUSES: Final = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
+CLOCK_SLACK: Final = 2.0  # seconds; a NOTIFY rounds what is left down to a second, and travels
+
+
+class Subscription:
+    """A SUBSCRIBE, the dialog its first NOTIFY makes, and the refreshes that keep it.
+
+    `from_`, `to` and `contact` are header values without tags, `accept` is the value of Accept, `expires` the seconds
+    that are asked for (0 fetches once). `headers` go into every SUBSCRIBE, `route` (header values) and `next_hop` only
+    into those without a dialog. `last_failure` is the last outcome of a SUBSCRIBE that was not 2xx.
+    """
+
+    def __init__(
+        self,
+        requester: Requester,
+        *,
+        subscriber: Subscriber,
+        event: str,
+        target: str,
+        from_: NameAddr | str,
+        to: NameAddr | str,
+        contact: NameAddr | str,
+        accept: str,
+        expires: int,
+        on_notify: Callable[[Request, SubscriptionState, float], None],
+        on_end: Callable[[str, float | None, float], None],
+        on_accept: Callable[[Response, float], None] | None = None,
+        headers: Iterable[tuple[str, object]] = (),
+        route: Iterable[str] = (),
+        listener: str | None = None,
+        next_hop: Uri | None = None,
+    ) -> None:
+        self._requester = requester
+        self._subscriber = subscriber
+        self._target = target
+        self._from = parse_name_addr(from_) if isinstance(from_, str) else from_
+        self._to = parse_name_addr(to) if isinstance(to, str) else to
+        self._contact = contact
+        self._accept = accept
+        self._expires = expires
+        self._on_notify = on_notify
+        self._on_end = on_end
+        self._on_accept = on_accept
+        self._headers = tuple(headers)
+        self._route = tuple(route)
+        self._listener = listener
+        self._next_hop = next_hop
+        self._cseq = 0
+        self._asked = expires  # what the SUBSCRIBE under way, or the last one, asks for
+        self._unanswered = False  # a SUBSCRIBE is under way
+        self._notified = False  # a NOTIFY came after it was sent
+        self._refresh_wanted = False
+        self._stop_wanted = False
+        self._backoff = Backoff()
+        self._alarms: dict[str, Alarm] = {}
+        self.event = event
+        self.package, self.event_id = parse_event(event).package, parse_event(event).id
+        self.call_id = subscriber.token()
+        self.local_tag = subscriber.token()
+        self.state = State.INIT
+        self.dialog: Dialog | None = None
+        self.expires_at: float | None = None
+        self.last_failure: Response | Failure | None = None
+
+    def start(self, now: float) -> None:
+        """Sends the first SUBSCRIBE. Once only: RuntimeError after that."""
+        if self.state is not State.INIT:
+            raise RuntimeError("a subscription is started once; make a new one")
+        self._move(Happening.SUBSCRIBED)
+        self._subscriber.add(self)
+        self._subscribe(now, self._expires)
+
+    def refresh(self, now: float) -> None:
+        """Sends SUBSCRIBE in the dialog, after the answer when one is under way; before the first NOTIFY, nothing."""
+        if self.state in (State.PENDING, State.ACTIVE):
+            self._refresh_wanted = True
+            self._continue(now)
+
+    def stop(self, now: float) -> None:
+        """Unsubscribes: Expires 0 as soon as there is a dialog; `on_end` follows with or without the last NOTIFY."""
+        if self.state is State.INIT:
+            self._move(Happening.OVER)
+        self._stop_wanted = True
+        self._continue(now)
+
+    # SUBSCRIBE
+
+    def _continue(self, now: float) -> None:
+        """Sends what is wanted next, one SUBSCRIBE at a time."""
+        if self._unanswered or self.dialog is None or self.state is State.TERMINATED:
+            return
+        if self._stop_wanted:
+            if self._asked != 0:
+                self._subscribe(now, 0)
+        elif self._refresh_wanted:
+            self._subscribe(now, self._expires)
+
+    def _subscribe(self, now: float, expires: int) -> None:
+        request = self._initial_request() if self.dialog is None else self.dialog.request("SUBSCRIBE")
+        request.add("Contact", self._contact)
+        request.add("Event", self.event)
+        request.add("Expires", expires)
+        request.add("Accept", self._accept)
+        for name, value in self._headers:
+            request.add(name, value)
+        self._asked = expires
+        self._unanswered, self._notified, self._refresh_wanted = True, False, False
+        self._set_alarm("refresh", None)
+        self._set_alarm("N", now + self._subscriber.timers.duration(Timer.N), self._no_notify)
+        self._requester.send(
+            request,
+            self._on_outcome,
+            now,
+            listener=self._listener,
+            next_hop=self._next_hop if self.dialog is None else None,
+            next_cseq=self._next_cseq,
+        )
+
+    def _initial_request(self) -> Request:
+        headers: list[tuple[str, object]] = [("Route", route) for route in self._route]
+        headers += [
+            ("From", with_tag(self._from, self.local_tag)),
+            ("To", self._to),
+            ("Call-ID", self.call_id),
+            ("CSeq", f"{self._next_cseq()} SUBSCRIBE"),
+        ]
+        return Request("SUBSCRIBE", self._target, headers)
+
+    def _next_cseq(self) -> int:
+        if self.dialog is not None:
+            return self.dialog.next_cseq()
+        self._cseq += 1
+        return self._cseq
+
+    def _on_outcome(self, outcome: Response | Failure, now: float) -> None:
+        if self.state is State.TERMINATED:
+            return
+        self._unanswered = False
+        if isinstance(outcome, Response) and outcome.status < 300:
+            self._accepted(outcome, now)
+        else:
+            self.last_failure = outcome
+            self._failed(outcome, now)
+        self._continue(now)
+
+    def _accepted(self, response: Response, now: float) -> None:
+        """A 2xx, also the 202 of old notifiers (RFC 6665 8.3.1). It does not make the dialog, nor is it enough."""
+        self._backoff.reset()
+        if response.status == 204:  # RFC 5839 7.2: no NOTIFY will come
+            self._set_alarm("N", None)
+        try:
+            if self.dialog is not None and response.to.tag == self.dialog.remote_tag:
+                self.dialog.refresh_target(response)
+            granted = response.expires
+        except HeaderError:
+            granted = None
+        granted = self._asked if granted is None else min(granted, self._asked)
+        if granted > 0:
+            at = now + granted
+            # The NOTIFY overtook the 200: what it says is not lengthened.
+            self._expire_at(min(at, self.expires_at) if self._notified and self.expires_at else at, now)
+        if self._on_accept is not None:
+            self._on_accept(response, now)
+
+    def _failed(self, outcome: Response | Failure, now: float) -> None:
+        delay = retry_after(outcome) if isinstance(outcome, Response) else None
+        if isinstance(outcome, Response) and outcome.status == 423 and self._prolonged(outcome):
+            self._subscribe(now, self._expires)
+        elif self.state is State.NOTIFY_WAIT or self._asked == 0 or self._is_ending(outcome):
+            self._end(_reason_of(outcome), delay, now)
+        else:
+            # RFC 6665 4.1.2.2: what was granted last still counts, and there is no NOTIFY to wait for.
+            self._set_alarm("N", None)
+            self._set_alarm("refresh", now + self._backoff.next(delay), self.refresh)
+
+    def _prolonged(self, response: Response) -> bool:
+        """Whether the notifier named a longer duration than the one it found too brief."""
+        minimum = (response.get("Min-Expires") or "").strip()
+        if not minimum.isdecimal() or not 0 < self._asked < int(minimum) < 2**32:
+            return False
+        self._expires = int(minimum)
+        return True
+
+    def _is_ending(self, outcome: Response | Failure) -> bool:
+        if isinstance(outcome, Response):
+            return outcome.status in ENDING_STATUSES
+        # Timer F and Timer N are equally long: without an answer and without a NOTIFY, Timer N counts.
+        return outcome is Failure.TIMEOUT and not self._notified
+
+    # NOTIFY
+
+    def on_notify(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """A NOTIFY that has our Call-ID, tag and Event. HeaderError when what it says cannot be read."""
+        if self.dialog is not None and self.dialog.remote_tag != (request.from_.tag or ""):
+            # A second dialog from one SUBSCRIBE; event packages allow a single one (RFC 6665 5.4.9).
+            self._subscriber.uas.reply(transaction, 481, now, "Subscription does not exist")
+            return
+        told = request.subscription_state
+        if told is None:
+            raise HeaderError("Subscription-State is missing")
+        expires = told.expires
+        terminated = told.state.lower() == "terminated"
+        if not self._is_readable(request):
+            self._subscriber.uas.reply(transaction, 415, now, headers=[("Accept", self._accept)])
+            return
+        creates = self.dialog is None
+        if self.dialog is None:
+            if not terminated:
+                self.dialog = Dialog.as_uas(request, self.local_tag)
+                self.dialog.local_cseq = self._cseq
+        elif self.dialog.accepts(request):
+            self.dialog.refresh_target(request)
+        else:
+            self._subscriber.uas.reply(transaction, 500, now, "CSeq is lower than one before")
+            return
+        headers: list[tuple[str, object]] = [("Contact", self._contact)]
+        if creates:
+            headers += [("Record-Route", value) for value in request.get_all("Record-Route")]
+        self._subscriber.uas.reply(transaction, 200, now, headers=headers)
+        self._take(request, told, expires, now)
+
+    def _is_readable(self, request: Request) -> bool:
+        content_type = request.content_type
+        return (
+            not request.body or content_type is None or acceptable(content_type.media_type, split_commas(self._accept))
+        )
+
+    def _take(self, request: Request, told: SubscriptionState, expires: int | None, now: float) -> None:
+        self._notified = True
+        state = told.state.lower()
+        if state == "terminated":
+            self._on_notify(request, told, now)
+            self._end(told.reason or "", told.retry_after, now)
+            return
+        if self._asked > 0:  # else it is the last NOTIFY that we wait for
+            self._set_alarm("N", None)
+        self._move(Happening.PENDING if state == "pending" else Happening.ACTIVE)
+        if expires is not None and self._asked > 0:
+            at = now + min(expires, self._asked)
+            if self.expires_at is None or self._unanswered or at < self.expires_at - CLOCK_SLACK:
+                self._expire_at(at, now)
+        self._on_notify(request, told, now)
+        self._continue(now)
+
+    # Time
+
+    def _expire_at(self, at: float, now: float) -> None:
+        self.expires_at = at
+        self._set_alarm("expiry", at, self._expired)
+        self._set_alarm("refresh", now + renewal(at - now), self.refresh)
+
+    def _set_alarm(self, name: str, at: float | None, call: Callable[[float], None] | None = None) -> None:
+        alarm = self._alarms.pop(name, None)
+        if alarm is not None:
+            alarm.cancel()
+        if at is not None and call is not None:
+            self._alarms[name] = self._subscriber.agenda.schedule(at, call)
+
+    def _no_notify(self, now: float) -> None:
+        self._end(NO_NOTIFY, None, now)
+
+    def _expired(self, now: float) -> None:
+        self._end(EXPIRED, None, now)
+
+    def _move(self, happening: Happening) -> None:
+        self.state = TRANSITIONS[self.state, happening]
+
+    def _end(self, reason: str, delay: float | None, now: float) -> None:
+        if self.state is State.TERMINATED:
+            return
+        self._move(Happening.OVER)
+        for name in list(self._alarms):
+            self._set_alarm(name, None)
+        self._subscriber.remove(self)
+        self._on_end(reason, delay, now)
+
+
+def _reason_of(outcome: Response | Failure) -> str:
+    if isinstance(outcome, Response):
+        return str(outcome.status)
+    return NO_NOTIFY if outcome is Failure.TIMEOUT else UNREACHABLE

@@ -1,0 +1,43 @@
+"""The states of a subscription at its subscriber (RFC 6665 4.1.2, figure 1), as a table.
+
+Nothing moves a subscription that is terminated: what comes for it later finds no subscription.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final
+
+
+class State(Enum):
+    """RFC 6665 4.1.2, figure 1."""
+
+    INIT = auto()
+    NOTIFY_WAIT = auto()
+    PENDING = auto()
+    ACTIVE = auto()
+    TERMINATED = auto()
+
+
+class Happening(Enum):
+    """What moves a subscription from state to state."""
+
+    SUBSCRIBED = auto()  # the first SUBSCRIBE was sent
+    PENDING = auto()  # NOTIFY, Subscription-State: pending
+    ACTIVE = auto()  # NOTIFY, active or an extension that says no more than that it lives (RFC 6665 8.4)
+    OVER = auto()  # NOTIFY with terminated, a failure, Timer N, or the time is over
+
+
+TRANSITIONS: Final = {
+    (State.INIT, Happening.SUBSCRIBED): State.NOTIFY_WAIT,
+    (State.INIT, Happening.OVER): State.TERMINATED,
+    (State.NOTIFY_WAIT, Happening.PENDING): State.PENDING,
+    (State.NOTIFY_WAIT, Happening.ACTIVE): State.ACTIVE,
+    (State.NOTIFY_WAIT, Happening.OVER): State.TERMINATED,
+    (State.PENDING, Happening.PENDING): State.PENDING,
+    (State.PENDING, Happening.ACTIVE): State.ACTIVE,
+    (State.PENDING, Happening.OVER): State.TERMINATED,
+    (State.ACTIVE, Happening.PENDING): State.PENDING,
+    (State.ACTIVE, Happening.ACTIVE): State.ACTIVE,
+    (State.ACTIVE, Happening.OVER): State.TERMINATED,
+}
