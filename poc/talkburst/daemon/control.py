@@ -42,6 +42,7 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._commands: Mapping[str, Command] = {}
         self._connections: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     def bind(self) -> None:
         """Take the path, over the socket of a dead process if there is one; raises StartError."""
@@ -90,6 +91,7 @@ class ControlServer:
 
     async def close(self) -> None:
         """Stop answering and remove the socket, if it is still ours."""
+        self._closing = True
         if self._server is not None:
             self._server.close()
         for task in self._connections:
@@ -108,7 +110,7 @@ class ControlServer:
         assert task is not None
         self._connections.add(task)
         try:
-            while line := await self._read_line(reader):
+            while not self._closing and (line := await self._read_line(reader)):
                 writer.write(_line(await self._answer(line)))
                 await writer.drain()
         except ValueError:

@@ -57,9 +57,10 @@ def _line(fault: ErrorDetails, model: type[BaseModel], sources: Sequence[Source]
         return f"{_place((*path, context['key']), sources)}: {context['text']}"
     if fault["type"] == "extra_forbidden":
         return f"{_place(path, sources)}: {_unknown_key(path, model)}"
+    if fault["type"] == "missing":
+        return f"{_place(path, sources, held=path[:-1])}: is missing"
     wrong = _wrong(fault["type"], context, fault["input"])
-    given = "" if fault["type"] == "missing" else _given(path, fault["input"])
-    return f"{_place(path, sources)}{given}: {wrong}"
+    return f"{_place(path, sources)}{_given(path, fault['input'])}: {wrong}"
 
 
 def _unknown_key(path: Path, model: type[BaseModel]) -> str:
@@ -85,8 +86,6 @@ def _section(path: Path, model: type[BaseModel]) -> type[BaseModel]:
 def _wrong(kind: str, context: Mapping[str, Any], value: object) -> str:
     if kind == "value_error":
         return str(context["error"])
-    if kind == "missing":
-        return "is missing"
     if kind in _BOUNDS:
         key, text = _BOUNDS[kind]
         return text.format(f"{context[key]:g}" if isinstance(context[key], float) else context[key])
@@ -111,11 +110,14 @@ def _given(path: Path, value: object) -> str:
     return f" = {text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + '...'}"
 
 
-def _place(path: Path, sources: Sequence[Source]) -> str:
-    """`FILE:LINE: core.domain`, `TALKBURST_CORE__DOMAIN: core.domain`, `--listen: core.listen[0]`."""
+def _place(path: Path, sources: Sequence[Source], held: Path | None = None) -> str:
+    """`FILE:LINE: core.domain`, `TALKBURST_CORE__DOMAIN: core.domain`, `--listen: core.listen[0]`.
+
+    `held` is what a source must hold to be the one that is meant, by default the key itself.
+    """
     shown = dotted(path)
     for source in sources:
-        if _holds(source.tree, path):
+        if _holds(source.tree, path if held is None else held):
             label = next((source.labels[path[:n]] for n in range(len(path), 0, -1) if path[:n] in source.labels), "")
             return f"{label or source.name}: {shown}"
     return shown
