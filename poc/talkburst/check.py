@@ -1,0 +1,165 @@
+"""`talkburst check` and `talkburst ladder`: captures of anybody's traffic, and live from HEP3 senders."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from talkburst.daemon.address import parse_endpoint, parse_host_port, show_host_port
+from talkburst.flow.checker import DEFAULT_WAIT, Checker
+from talkburst.flow.evidence import Hints
+from talkburst.flow.ladder import Ladder, needs_ascii, verdict_table
+from talkburst.flow.readers import CaptureError, read_capture
+from talkburst.flow.report import Report
+from talkburst.flow.roles import ROLES, Roles
+from talkburst.live import LiveCheck
+from talkburst.obs.frame import Frame
+from talkburst.obs.hep import HepCollector
+
+NamedAddress = tuple[str, tuple[str, int]]
+_CAPTURE = click.Path(dir_okay=False, path_type=Path)
+
+
+def named_addresses(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> list[NamedAddress]:
+    """Read `NAME=HOST:PORT`, for click."""
+    found: list[NamedAddress] = []
+    for value in given:
+        name, equals, address = value.partition("=")
+        if not equals or name not in ROLES:
+            raise click.BadParameter(f"{value}: must be NAME=HOST:PORT with one of {', '.join(ROLES)}")
+        try:
+            host, port = parse_host_port(address)
+        except ValueError as error:
+            raise click.BadParameter(f"{value}: {error}") from None
+        if port is None:
+            raise click.BadParameter(f"{value}: has no port")
+        found.append((name, (host, port)))
+    return found
+
+
+_ROLE = click.option(
+    "--role",
+    "named",
+    metavar="NAME=HOST:PORT",
+    multiple=True,
+    callback=named_addresses,
+    help="who is at an address (repeatable)",
+)
+
+
+@click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("capture", type=_CAPTURE, required=False)
+@click.option("--hep", metavar="tcp:HOST:PORT", help="listen here for HEP3 instead of reading a capture")
+@_ROLE
+@click.option("--report", type=_CAPTURE, help="write the verdicts as JSON here (FILE.json)")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0.1),
+    default=DEFAULT_WAIT,
+    show_default=True,
+    help="seconds a step may take after its cause",
+)
+def check(
+    capture: Path | None, hep: str | None, named: list[tuple[str, tuple[str, int]]], report: Path | None, wait: float
+) -> None:
+    """Judge the 32 steps in CAPTURE (pcap or pcapng, anybody's traffic), or live from HEP3 senders.
+
+    Exit code 0 if every step passed, 1 if one failed, 3 if some hops were not captured.
+    """
+    if (capture is None) == (hep is None):
+        raise click.UsageError("name a CAPTURE, or listen with --hep tcp:HOST:PORT")
+    if report is not None and report.suffix != ".json":
+        raise click.BadParameter(f"{report}: reports are written as JSON, so the name has to end in .json")
+    roles = roles_named(named)
+    if capture is not None:
+        checker = Checker(roles, wait)
+        for frame in _frames(capture):
+            checker.add(frame)
+        reports = checker.reports(time.time(), ended=True)
+    else:
+        assert hep is not None
+        reports = asyncio.run(_listen(hep, roles, wait))
+    raise click.exceptions.Exit(conclude(reports, report))
+
+
+@click.command("ladder", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("capture", type=_CAPTURE)
+@_ROLE
+def ladder(capture: Path, named: list[tuple[str, tuple[str, int]]]) -> None:
+    """Draw the messages of CAPTURE as a ladder, with the numbers of the steps they are."""
+    checker = Checker(roles_named(named))
+    events = [event for frame in _frames(capture) for event in checker.feed(frame)]
+    click.echo(Ladder(ascii_only=needs_ascii(sys.stdout)).draw(events))
+
+
+def roles_named(named: list[tuple[str, tuple[str, int]]]) -> Roles:
+    """The addresses given by hand, by role."""
+    ends: dict[str, list[tuple[str, int]]] = {name: [] for name in ROLES}
+    for name, address in named:
+        ends[name].append(address)
+    return Roles(**ends)
+
+
+def conclude(reports: list[Report], file: Path | None) -> int:
+    """Print the verdicts, write the newest flow's report, and give the exit code: the worst of all flows."""
+    for report in reports:
+        click.echo("")
+        if len(reports) > 1:
+            click.echo(
+                f"{report.identity or 'unknown user'}, {report.contact or 'unknown contact'}, Call-ID {report.call_id}"
+            )
+        click.echo(verdict_table(report))
+    if file is not None:
+        write_report(reports[-1], file)
+    codes = {report.exit_code for report in reports}
+    return next(code for code in (1, 3, 0) if code in codes)
+
+
+def write_report(report: Report, file: Path) -> None:
+    """As JSON; a file that can't be written ends the command with its reason."""
+    try:
+        file.write_text(report.to_json() + "\n")
+    except OSError as error:
+        click.echo(f"cannot write {file}: {error.strerror}", err=True)
+        raise click.exceptions.Exit(2) from None
+
+
+def _frames(capture: Path) -> list[Frame]:
+    try:
+        read = read_capture(capture)
+    except CaptureError as error:
+        click.echo(f"check: {error}", err=True)
+        raise click.exceptions.Exit(2) from None
+    for warning in read.warnings:
+        click.echo(f"check: {capture}: {warning}", err=True)
+    return read.frames
+
+
+async def _listen(hep: str, roles: Roles, wait: float) -> list[Report]:
+    """Take frames until the flow that comes is decided, or until Ctrl-C."""
+    try:
+        transport, host, port = parse_endpoint(hep)
+    except ValueError as error:
+        raise click.BadParameter(f"--hep {hep}: {error}") from None
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    live = LiveCheck(roles, wait, Hints())
+    collector = HepCollector(live.frame)
+    try:
+        address = await collector.listen(host, port, transport)
+    except OSError as error:
+        click.echo(f"check: cannot listen on {hep}: {error.strerror}", err=True)
+        raise click.exceptions.Exit(1) from None
+    click.echo(f"listening for HEP3 on {transport}:{show_host_port(*address)}; Ctrl-C ends and judges")
+    sys.stdout.flush()
+    try:
+        await live.decided(ended)
+    finally:
+        await collector.close()
+    return live.reports(ended=True)

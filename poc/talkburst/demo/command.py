@@ -1,0 +1,98 @@
+"""`talkburst demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import click
+
+import talkburst_core
+from talkburst.daemon.configuration import load
+from talkburst.daemon.settings import ConfigurationError
+from talkburst.demo.run import DemoRun, Options
+from talkburst_core import credentials
+
+
+@click.command("demo", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--transport", type=click.Choice(["udp"]), default="udp", show_default=True, help="what SIP runs over")
+@click.option(
+    "--scenario",
+    type=click.Choice(["first-client"]),
+    default="first-client",
+    show_default=True,
+    help="what the client meets",
+)
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="write the 32 verdicts as JSON here")
+@click.option("--pcap", type=click.Path(dir_okay=False, path_type=Path), help="write every message here, for Wireshark")
+@click.option("--stay", is_flag=True, help="leave the daemons running after the verdict, until Ctrl-C")
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="keep state and logs here  [default: a fresh directory]",
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML that goes over the demo's own configuration",
+)
+@click.option(
+    "--wait", type=click.FloatRange(min=0.1), help="seconds a step may take after its cause  [default: 20 times T1]"
+)
+def demo(
+    transport: str,
+    scenario: str,
+    report: Path | None,
+    pcap: Path | None,
+    stay: bool,
+    state: Path | None,
+    config: Path | None,
+    wait: float | None,
+) -> None:
+    """Run the 32 steps between four real processes on free loopback ports, show them as they happen, and judge them.
+
+    Exit code 0 only if every step passed.
+    """
+    given = {}
+    if config is not None:
+        try:
+            settings = load(config, environ={})
+        except ConfigurationError as error:
+            for problem in error.problems:
+                click.echo(f"demo: {problem}", err=True)
+            raise click.exceptions.Exit(2) from None
+        given = tomllib.loads(config.read_text(encoding="utf-8-sig"))
+    else:
+        settings = load(environ={})
+    for path in (report, pcap):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise click.BadParameter(f"{path}: there is no directory {path.absolute().parent}")
+    directory = state or Path(tempfile.mkdtemp(prefix="talkburst-demo-"))
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.BadParameter(f"{directory}: {error.strerror}") from None
+    options = Options(
+        directory=directory,
+        given=given,
+        wait=wait or 20 * settings.timers.t1,
+        report=report,
+        pcap=pcap,
+        stay=stay,
+        fresh=state is None or not any(directory.iterdir()),
+        passwords=_passwords(settings.core.credentials),
+    )
+    raise click.exceptions.Exit(asyncio.run(DemoRun(options).run()))
+
+
+def _passwords(path: str) -> dict[str, str]:
+    """The core's subscribers and their passwords; what is wrong with the file the core itself says best."""
+    place = Path(path) if path else resources.files(talkburst_core) / "world" / "credentials.toml"
+    try:
+        found = credentials.load(place.name, place.read_text("utf-8"))
+    except (OSError, credentials.CredentialsError):
+        return {}
+    return {private_id: each.password for private_id, each in found.items()}

@@ -1,0 +1,167 @@
+"""One demo from the first port to the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from talkburst.check import conclude
+from talkburst.daemon.address import show_host_port
+from talkburst.demo.documents import DocumentRefusedError, put_documents
+from talkburst.demo.processes import DaemonProcess, DaemonStartError
+from talkburst.demo.world import CONFIGURATION, World
+from talkburst.flow.evidence import Hints
+from talkburst.flow.roles import ROLES, Roles
+from talkburst.live import LiveCheck
+from talkburst.obs.frame import Frame
+from talkburst.obs.hep import HepCollector
+from talkburst.obs.pcap import PcapWriter
+from talkburst.xcap.client import XcapUnreachableError
+
+ORDER = ("xdms", "server", "core")
+
+
+@dataclass(slots=True)
+class Options:
+    """What the command line asked for.
+
+    `wait`: seconds a step may take after its cause. `fresh`: the state directory was empty. `passwords`: of the core's
+    subscribers by private id, to judge the response in step 3.
+    """
+
+    directory: Path
+    given: Mapping[str, Any]
+    wait: float
+    report: Path | None = None
+    pcap: Path | None = None
+    stay: bool = False
+    fresh: bool = True
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class DemoRun:
+    """Starts the world, provisions it, watches the flow, says the verdict, ends what it started."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._live: LiveCheck | None = None
+        self._ended = asyncio.Event()  # nothing more is worth waiting for
+        self._interrupted = asyncio.Event()  # Ctrl-C or SIGTERM
+        self._why_ended = ""
+
+    async def run(self) -> int:
+        """The exit code: 0 pass, 1 fail, 3 partial."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._interrupt)
+        collector = HepCollector(self._frame)
+        world = World(self._options.directory, self._options.given, await collector.listen())
+        try:
+            status = await self._flow(world)
+        except (DaemonStartError, DocumentRefusedError, XcapUnreachableError, OSError) as error:
+            click.echo(f"demo: {error}", err=True)
+            status = 1
+        finally:
+            await world.stop()
+            await collector.close()
+        if self._options.pcap is not None and self._live is not None:
+            write_pcap(self._options.pcap, self._live.frames)
+        return status
+
+    async def _flow(self, world: World) -> int:
+        world.prepare()
+        self._introduce(world)
+        started = await asyncio.gather(*(world.start(name) for name in ORDER), return_exceptions=True)
+        for failure in started:
+            if failure is not None:
+                raise failure
+        await put_documents(world.xcap_root)
+        live = self._live = LiveCheck(roles_of(world), self._options.wait, self._hints())
+        await world.start("client")
+        watchers = [asyncio.create_task(self._watch(world.daemons[name])) for name in world.daemons]
+        await live.decided(self._ended)
+        status = 1
+        if not self._interrupted.is_set():
+            status = conclude(live.reports(ended=True), self._options.report)
+        if self._why_ended:
+            click.echo(self._why_ended)
+        if self._options.stay:
+            await self._stay(world)
+        for watcher in watchers:
+            watcher.cancel()
+        return status
+
+    def _frame(self, frame: Frame) -> None:
+        """What came before the client was started is provisioning, not the flow."""
+        if self._live is not None and frame.time >= self._live.started:
+            self._live.frame(frame)
+
+    def _interrupt(self) -> None:
+        self._why_ended = "interrupted"
+        self._interrupted.set()
+        self._ended.set()
+
+    async def _watch(self, daemon: DaemonProcess) -> None:
+        """A daemon that ends before the verdict ends the wait for it, once the others have said what they saw."""
+        status = await daemon.ended()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), self._options.wait)
+        if not self._ended.is_set():
+            self._why_ended = f"the {daemon.name} ended by itself with status {status}{daemon.last_words()}"
+            self._ended.set()
+
+    def _introduce(self, world: World) -> None:
+        click.echo(f"Talkburst demo: state, logs and {CONFIGURATION} in {world.directory}")
+        for name, address in world.addresses.items():
+            transport = "tcp" if name.startswith("xdms") else "udp"
+            click.echo(f"  {transport} {show_host_port(*address):<21} {name}")
+
+    def _hints(self) -> Hints:
+        """What the demo knows of its own world, and a capture would not tell."""
+        return Hints(
+            reporting=frozenset(ROLES),
+            passwords=self._options.passwords,
+            nothing_published=self._options.fresh,
+            started=time.time(),
+        )
+
+    async def _stay(self, world: World) -> None:
+        click.echo("")
+        click.echo("The daemons stay. alice, bob and carol have their names as passwords. Documents:")
+        click.echo(f"  {world.xcap_root}")
+        click.echo("Ctrl-C ends them.")
+        sys.stdout.flush()
+        await self._interrupted.wait()
+
+
+def write_pcap(path: Path, frames: list[Frame]) -> None:
+    """Each message once, as its sender reported it, in the order of time."""
+    try:
+        writer = PcapWriter(path)
+    except OSError as error:
+        click.echo(f"demo: cannot write {path}: {error.strerror}", err=True)
+        return
+    for frame in sorted(frames, key=lambda frame: frame.time):
+        if frame.outbound is not False:
+            writer.frame(frame)
+    writer.close()
+    click.echo(f"wrote {path}")
+
+
+def roles_of(world: World) -> Roles:
+    """The addresses of the demo by role."""
+    at = world.addresses
+    return Roles(
+        client=[at["client.listen"]],
+        core=[at["core.listen"], at["core.listen_servers"]],
+        server=[at["server.listen"]],
+        xdms=[at["xdms.listen"]],
+    )

@@ -1,0 +1,98 @@
+"""The same verdicts from what the daemons report, from the pcap that the demo writes, and from the wire itself."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import Demo, command, need, talkburst
+
+pytestmark = pytest.mark.acceptance
+
+
+def verdicts(report: dict[str, Any]) -> dict[int, str]:
+    return {step["step"]: step["verdict"] for step in report["steps"]}
+
+
+async def check(capture: Path, report: Path) -> tuple[int, dict[str, Any]]:
+    status, out, err = await talkburst("check", str(capture), "--report", str(report))
+    assert "Traceback" not in out + err
+    read: dict[str, Any] = json.loads(report.read_text())
+    assert verdicts(read)[28] == "pass", out + err
+    return status, read
+
+
+class Dumpcap:
+    """`dumpcap -i lo` while a demo runs."""
+
+    def __init__(self, program: str, file: Path) -> None:
+        self.program, self.file = program, file
+
+    async def __aenter__(self) -> "Dumpcap":
+        self.process = await asyncio.create_subprocess_exec(
+            self.program, "-q", "-i", "lo", "-f", "udp or tcp", "-w", str(self.file), stderr=asyncio.subprocess.PIPE
+        )
+        assert self.process.stderr is not None
+        while line := await asyncio.wait_for(self.process.stderr.readline(), 20):
+            if b"File:" in line:  # it says so when the capture is under way
+                return self
+        pytest.fail("dumpcap ended before it captured")
+
+    async def __aexit__(self, *_: object) -> None:
+        self.process.terminate()
+        await self.process.communicate()
+
+
+async def test_demo_pcap_and_dumpcap_give_the_verdicts_of_the_live_run(demo: Demo, tmp_path: Path) -> None:
+    dumpcap = need("dumpcap")
+    written, captured = tmp_path / "demo.pcap", tmp_path / "wire.pcapng"
+    async with Dumpcap(dumpcap, captured):
+        ran = await demo("--pcap", str(written))
+    assert ran.status == 0, ran.explain()
+    for capture in (written, captured):
+        status, report = await check(capture, tmp_path / f"{capture.stem}.json")
+        assert status == 0, capture
+        assert verdicts(report) == verdicts(ran.report), capture
+        assert [step["message"] for step in report["steps"]] == [step["message"] for step in ran.report["steps"]]
+
+
+async def test_failing_run_has_its_first_failure_in_its_capture_too(
+    demo: Demo, tmp_path: Path, free_udp_port: Callable[[], int]
+) -> None:
+    written = tmp_path / "demo.pcap"
+    ran = await demo("--pcap", str(written), config={"timers": {"t1": 0.05}, "client": {"password": "wrong"}})
+    assert ran.status == 1, ran.explain()
+    status, out, err = await talkburst("check", str(written), "--report", str(tmp_path / "check.json"))
+    report = json.loads((tmp_path / "check.json").read_text())
+    assert status == 1, out + err
+    assert report["first_failure"] == 4  # the demo knows the password and says 3; a capture does not tell
+    assert ran.report["first_failure"] == 3
+
+
+async def test_tshark_sees_every_message_of_the_demo_pcap_and_no_malformed_one(demo: Demo, tmp_path: Path) -> None:
+    tshark = need("tshark")
+    written = tmp_path / "demo.pcap"
+    ran = await demo("--pcap", str(written))
+    assert ran.status == 0, ran.explain()
+    ports = {line.split()[-1] for line in ran.out.splitlines() if line.startswith("  udp ")}
+    decode = [option for port in sorted(ports) for option in ("-d", f"udp.port=={port.rpartition(':')[2]},sip")]
+    status, out, err = await command(
+        tshark, "-r", str(written), *decode, "-Y", "_ws.malformed || _ws.expert.severity >= 6291456"
+    )
+    assert (status, out) == (0, ""), out + err
+    fields = ("-T", "fields", "-e", "sip.CSeq.method")
+    status, out, _ = await command(tshark, "-r", str(written), *decode, "-Y", "sip", *fields)
+    assert status == 0
+    assert {"REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH"} <= set(out.split())
+
+
+async def test_damaged_capture_is_a_clear_error(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.pcap"
+    damaged.write_bytes(b"not a capture at all")
+    status, out, err = await talkburst("check", str(damaged))
+    assert status == 2, out + err
+    assert "damaged.pcap" in err
+    assert "Traceback" not in err

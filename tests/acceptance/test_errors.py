@@ -1,0 +1,144 @@
+"""What a user does wrong, and what dies under them: a clear message each, the right exit status, no traceback."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import TALKBURST, Demo, environment, talkburst
+
+pytestmark = pytest.mark.acceptance
+
+QUICK = {"t1": 0.05, "t2": 0.4, "t4": 0.5}
+
+
+async def test_wrong_password_is_named_with_its_private_id(demo: Demo) -> None:
+    ran = await demo(config={"timers": QUICK, "client": {"password": "mallory"}})
+    assert ran.status == 1
+    assert re.search(r"wrong password.*alice@ims\.example", ran.log("core"))
+    assert "alice@ims.example" in ran.log("client").splitlines()[-1]
+    assert "password" in ran.log("client").splitlines()[-1]
+
+
+async def test_unknown_user_is_named(demo: Demo) -> None:
+    config = {"timers": QUICK, "client": {"private_id": "erin@ims.example", "public_id": "sip:erin@ims.example"}}
+    ran = await demo(config=config)
+    assert ran.status == 1
+    assert "erin@ims.example" in ran.log("core")
+    assert "erin" in ran.log("client").splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["core", "server", "xdms", "client"])
+async def test_wrong_configuration_key_is_named_with_what_would_be_right(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "talkburst.toml"
+    path.write_text('[core]\ndomian = "ims.example"\n')
+    status, out, err = await talkburst(name, "--config", str(path))
+    assert (status, out) == (2, "")
+    assert str(path) in err
+    assert "core.domian" in err
+    assert "domain" in err.replace("core.domian", "")
+    assert "Traceback" not in err
+
+
+async def test_wrong_configuration_value_is_named_with_what_would_be_right(tmp_path: Path) -> None:
+    path = tmp_path / "talkburst.toml"
+    path.write_text("[timers]\nt1 = -1\n")
+    status, _, err = await talkburst("core", "--config", str(path))
+    assert status == 2
+    assert "timers.t1" in err
+    assert "-1" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("name", "kind"), [("core", "udp"), ("server", "udp"), ("client", "udp"), ("xdms", "tcp")])
+async def test_occupied_port_is_named_and_exits_with_1(name: str, kind: str, tmp_path: Path) -> None:
+    socket_kind = socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, socket_kind) as holder:
+        holder.bind(("127.0.0.1", 0))
+        if kind == "tcp":
+            holder.listen()
+        port = holder.getsockname()[1]
+        status, _, err = await talkburst(name, "--listen", f"{kind}:127.0.0.1:{port}", "--state", str(tmp_path))
+    assert status == 1, err
+    assert f"{kind}:127.0.0.1:{port}" in err
+    assert "in use" in err
+    assert "Traceback" not in err
+
+
+async def test_dead_server_is_named_in_the_core_log_and_the_client_stays_registered(
+    demo: Demo, free_udp_port: Callable[[], int]
+) -> None:
+    nobody = f"127.0.0.1:{free_udp_port()}"
+    ran = await demo(config={"timers": QUICK, "core": {"hosts": {"poc.ims.example": nobody}}})
+    assert ran.status == 1
+    assert ran.step(4)["verdict"] == "pass"
+    assert re.search(r"sip:poc\.ims\.example.*(refused|unreachable|no answer)", ran.log("core"))
+
+
+async def test_dead_xdms_fails_step_11_alone(demo: Demo, free_udp_port: Callable[[], int]) -> None:
+    nobody = f"http://127.0.0.1:{free_udp_port()}/xcap-root"
+    ran = await demo(config={"timers": QUICK, "server": {"xcap_root": nobody}})
+    assert ran.status == 1, ran.explain()
+    assert ran.report["first_failure"] == 11
+    failed = [step["step"] for step in ran.report["steps"] if step["verdict"] != "pass"]
+    assert failed == [11]
+    assert nobody in ran.log("server")
+
+
+async def test_daemon_that_dies_at_start_is_shown_with_its_last_words(demo: Demo) -> None:
+    ran = await demo(config={"core": {"profiles": "/nowhere/at/all"}})
+    assert ran.status == 1
+    assert "core" in ran.err
+    assert "/nowhere/at/all" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("demo", "--transport", "sctp"), "sctp"),
+        (("demo", "--scenario", "third-client"), "third-client"),
+        (("check",), "CAPTURE"),
+        (("check", "/nowhere.pcap"), "/nowhere.pcap"),
+        (("serve",), "serve"),
+        (("core", "--listen", "127.0.0.1:5060"), "udp:HOST:PORT"),
+        (("core", "--listen", "udp:0.0.0.0:5060"), "advertise"),
+    ],
+)
+async def test_wrong_usage_exits_with_2_and_says_what_is_wrong(arguments: tuple[str, ...], said: str) -> None:
+    status, _, err = await talkburst(*arguments)
+    assert status == 2, err
+    assert said in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["demo", "core", "server", "xdms", "client", "check", "ladder"])
+async def test_every_command_has_help(command: str) -> None:
+    status, out, _ = await talkburst(command, "--help")
+    assert status == 0
+    assert "Usage:" in out
+    assert "--help" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_interrupted_demo_ends_its_daemons(number: signal.Signals, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *TALKBURST, "demo", "--stay", "--state", str(tmp_path), stdout=asyncio.subprocess.PIPE, env=environment()
+    )
+    assert process.stdout is not None
+    while b"32 of 32" not in (line := await asyncio.wait_for(process.stdout.readline(), 60)):
+        assert line, "the demo ended by itself"
+    while b"Ctrl-C" not in await asyncio.wait_for(process.stdout.readline(), 10):
+        pass
+    children = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    assert len(children) >= 4
+    process.send_signal(number)
+    await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0
+    for pid in children:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
