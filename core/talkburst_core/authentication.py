@@ -1,0 +1,138 @@
+"""Whether somebody is who they say: digest for every subscriber (RFC 3261 22, RFC 8760, TS 24.229 5.4.1.2)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from talkburst.sip import Request
+from talkburst.sip.digest import DigestVerifier, Verdict, challenge
+from talkburst.sip.headers import AuthHeader, parse_auth
+from talkburst_core.credentials import Credentials
+from talkburst_core.profile import Subscriber, Subscribers
+from talkburst_core.refusal import Refusal
+
+Decide = Callable[[str, Mapping[str, object]], None]
+
+
+@dataclass(slots=True, frozen=True)
+class Role:
+    """As what we ask for credentials: the status of the challenge and the names of the two headers."""
+
+    status: int
+    challenge: str
+    credentials: str
+
+
+REGISTRAR: Final = Role(401, "WWW-Authenticate", "Authorization")
+PROXY: Final = Role(407, "Proxy-Authenticate", "Proxy-Authorization")
+
+
+@dataclass(slots=True, frozen=True)
+class Authenticated:
+    private_id: str
+    subscriber: Subscriber
+
+
+class Authentication:
+    """Challenges subscribers and checks their answers. `realm` empty: the domain of the private id."""
+
+    def __init__(
+        self,
+        subscribers: Subscribers,
+        credentials: Mapping[str, Credentials],
+        verifier: DigestVerifier,
+        decide: Decide,
+        realm: str = "",
+    ) -> None:
+        self._subscribers = subscribers
+        self._credentials = credentials
+        self._verifier = verifier
+        self._decide = decide
+        self._realm = realm
+
+    def realm_of(self, private_id: str) -> str:
+        return self._realm or private_id.rpartition("@")[2]
+
+    def authenticate(self, request: Request, role: Role, claimed: str | None, now: float) -> Authenticated | Refusal:
+        """Who sent `request`, or the challenge or refusal to answer it with.
+
+        `claimed` is the private id that its identities stand for, asked for where no credentials name one (TS 24.229
+        5.4.1.1). Raises `HeaderError` for credentials that cannot be read.
+        """
+        given = self._given(request, role)
+        private_id = given.params.get("username") if given is not None else None
+        private_id = private_id or claimed
+        if private_id is None:
+            return self._refused(request, "no credentials, and no identity of a user to ask for them")
+        subscriber = self._subscribers.by_private_id(private_id)
+        if subscriber is None:
+            return self._refused(request, f"no such private id as {private_id}")
+        secret = self._credentials.get(private_id)
+        if secret is None:
+            return self._refused(request, f"no password on file for {private_id}")
+        if given is None:
+            return self._challenge(request, role, private_id, secret, now, "no credentials")
+        return self._judged(request, role, Authenticated(private_id, subscriber), secret, given, now)
+
+    def _given(self, request: Request, role: Role) -> AuthHeader | None:
+        """The credentials that are meant for us; of another scheme or realm they are another's (RFC 3261 22.3)."""
+        for value in request.get_all(role.credentials):
+            header = parse_auth(value)
+            name = header.params.get("username", "")
+            if header.scheme.lower() == "digest" and header.params.get("realm") == self.realm_of(name):
+                return header
+        return None
+
+    def _judged(
+        self,
+        request: Request,
+        role: Role,
+        who: Authenticated,
+        secret: Credentials,
+        given: AuthHeader,
+        now: float,
+    ) -> Authenticated | Refusal:
+        if given.params.get("algorithm", "MD5").upper() not in {each.upper() for each in secret.algorithms}:
+            return self._challenge(request, role, who.private_id, secret, now, "another algorithm than was offered")
+        verdict = self._verifier.verify(given, request.method, secret.password, now, request.body)
+        match verdict:
+            case Verdict.OK:
+                return who
+            case Verdict.NO_CREDENTIALS:
+                return self._challenge(request, role, who.private_id, secret, now, "no answer to a challenge yet")
+            case Verdict.STALE:
+                return self._challenge(request, role, who.private_id, secret, now, "stale nonce", stale=True)
+            case Verdict.WRONG:
+                return self._challenge(
+                    request, role, who.private_id, secret, now, f"wrong password for {who.private_id}"
+                )
+            case _:
+                return self._refused(request, "credentials that make no sense", 400)
+
+    def _challenge(
+        self,
+        request: Request,
+        role: Role,
+        private_id: str,
+        secret: Credentials,
+        now: float,
+        why: str,
+        stale: bool = False,
+    ) -> Refusal:
+        """RFC 8760 2.3: one header an algorithm, the most preferred first."""
+        self._decide(
+            f"{role.status} to {request.method}: {why}", {"private_id": private_id, "call_id": request.call_id}
+        )
+        realm, nonce = self.realm_of(private_id), self._verifier.issue(private_id, now)
+        return Refusal(
+            role.status,
+            None,
+            tuple(
+                (role.challenge, challenge(realm=realm, nonce=nonce, algorithm=algorithm, qop="auth", stale=stale))
+                for algorithm in secret.algorithms
+            ),
+        )
+
+    def _refused(self, request: Request, why: str, status: int = 403) -> Refusal:
+        self._decide(f"{status} to {request.method}: {why}", {"call_id": request.call_id})
+        return Refusal(status)

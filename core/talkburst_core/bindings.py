@@ -1,0 +1,275 @@
+"""Bindings of one subscriber: where the user can be reached, and the rules by which REGISTER changes that.
+
+RFC 3261 10.3 steps 6 and 7, RFC 3327 (Path), RFC 5626 6 (instance ids). All identities of an implicit registration set
+have the same bindings. Times are seconds on the clock of the engine, durations are seconds.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from talkburst.sip import NameAddr, Request, SipUri
+from talkburst.sip.flow import Flow
+from talkburst_core.profile import Subscriber
+from talkburst_core.refusal import Refusal
+
+DEFAULT_EXPIRES: Final = 3600
+_LARGEST: Final = 2**32 - 1
+_NUMBER: Final = re.compile(r"[0-9]+")
+# Terminated contacts that are kept for watchers who have not been told yet (RFC 3680 4.7.1: told once).
+_REMEMBERED: Final = 32
+
+
+class ContactEvent(Enum):
+    """Why a contact is in its state (RFC 3680 5.1)."""
+
+    REGISTERED = "registered"
+    CREATED = "created"
+    REFRESHED = "refreshed"
+    EXPIRED = "expired"
+    DEACTIVATED = "deactivated"
+    UNREGISTERED = "unregistered"
+
+
+@dataclass(slots=True)
+class Binding:
+    """One contact. `contact` is as registered, without the parameters `expires` and `q`."""
+
+    id: str
+    private_id: str
+    contact: NameAddr
+    q: str | None
+    call_id: str
+    cseq: int
+    registered_at: float
+    expires_at: float
+    path: list[str]
+    flow: Flow
+    event: ContactEvent = ContactEvent.REGISTERED
+
+    @property
+    def instance(self) -> str | None:
+        return self.contact.params.get("+sip.instance")
+
+    @property
+    def key(self) -> tuple[str, str, str | None] | None:
+        """What tells devices of a user apart (RFC 5626 6); None where only the contact URI does."""
+        if self.instance is None:
+            return None
+        return self.private_id, self.instance, self.contact.params.get("reg-id")
+
+    def remaining(self, now: float) -> int:
+        """Whole seconds until it expires, never 0 while it has not."""
+        return max(1, round(self.expires_at - now)) if self.expires_at > now else 0
+
+    def header(self, now: float) -> NameAddr:
+        """The value of Contact in a 200 to REGISTER."""
+        params = {**self.contact.params, "expires": str(self.remaining(now))}
+        if self.q is not None:
+            params["q"] = self.q
+        return NameAddr(self.contact.display, self.contact.uri, params)
+
+
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """How long a registration may last, in seconds; shorter is 423, longer is shortened."""
+
+    shortest: int = 60
+    longest: int = 3600
+
+
+@dataclass(slots=True, frozen=True)
+class Wish:
+    """One contact that a REGISTER asks for, with the lifetime that is granted; 0 removes."""
+
+    contact: NameAddr
+    q: str | None
+    expires: int
+
+
+@dataclass(slots=True)
+class Update:
+    """What one REGISTER asks for. `wildcard`: remove everything (`Contact: *`)."""
+
+    private_id: str
+    call_id: str
+    cseq: int
+    path: list[str]
+    flow: Flow
+    wishes: list[Wish] = field(default_factory=list)
+    wildcard: bool = False
+
+    @property
+    def fetch(self) -> bool:
+        """Nothing but a question for the current bindings (RFC 3261 10.2.3)."""
+        return not self.wishes and not self.wildcard
+
+    @property
+    def expires(self) -> int:
+        """The longest lifetime that is granted; 0 when it only removes."""
+        return max((wish.expires for wish in self.wishes), default=0)
+
+
+def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> Update | Refusal:
+    """Reads Contact, Expires and Path of a REGISTER (RFC 3261 10.3 steps 6 and 7). Raises `HeaderError`."""
+    update = Update(private_id, request.call_id, request.cseq.number, request.values("Path"), flow)
+    default = _seconds(request.get("Expires"))
+    if request.contact_is_wildcard:
+        update.wildcard = True
+        if default != 0 or len(request.values("Contact")) > 1:
+            return Refusal(400, "Contact * stands alone and needs Expires 0")
+        return update
+    for contact in request.contacts:
+        if not isinstance(contact.uri, SipUri):
+            return Refusal(400, f"Contact {contact.uri} is not a SIP URI")
+        wanted = _seconds(contact.params.get("expires"), default)
+        if 0 < wanted < min(DEFAULT_EXPIRES, limits.shortest):
+            return Refusal(423, "Interval Too Brief", (("Min-Expires", limits.shortest),))
+        update.wishes.append(_wish(contact, min(wanted, limits.longest)))
+    return update
+
+
+def _wish(contact: NameAddr, expires: int) -> Wish:
+    params = {name: value for name, value in contact.params.items() if name not in ("expires", "q")}
+    return Wish(NameAddr(contact.display, contact.uri, params), contact.params.get("q"), expires)
+
+
+def _seconds(text: str | None, default: int = DEFAULT_EXPIRES) -> int:
+    """RFC 3261 10.2.1.1: what is no number counts as 3600; numbers from 2**32 on count as 2**32 - 1."""
+    if text is None:
+        return default
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        return DEFAULT_EXPIRES
+    return _LARGEST if len(text) > 10 else min(int(text), _LARGEST)
+
+
+@dataclass(slots=True, frozen=True)
+class Ended:
+    """A contact that is gone; `number` counts up over all of them."""
+
+    number: int
+    binding: Binding
+    event: ContactEvent
+    at: float
+
+
+@dataclass(slots=True)
+class Registration:
+    """The bindings of one subscriber, and which of the identities were registered by name."""
+
+    subscriber: Subscriber
+    bindings: list[Binding] = field(default_factory=list)
+    explicit: set[str] = field(default_factory=set)
+    ended: list[Ended] = field(default_factory=list)
+    ended_count: int = 0
+
+    @property
+    def active(self) -> bool:
+        return bool(self.bindings)
+
+    def apply(self, update: Update, aor: str, now: float, new_id: Callable[[], str]) -> Refusal | None:
+        """Performs all of `update`, or nothing and says why not. `aor` is the identity that To names."""
+        wishes = list(update.wishes)
+        if update.wildcard:
+            wishes = [Wish(binding.contact, None, 0) for binding in self.bindings]
+        bindings, gone = list(self.bindings), list[Binding]()
+        for wish in wishes:
+            previous = _bound(bindings, update.private_id, wish.contact)
+            if previous is not None and previous.call_id == update.call_id and previous.cseq >= update.cseq:
+                return Refusal(500, f"CSeq {update.cseq} is not higher than {previous.cseq} of the same Call-ID")
+            _perform(bindings, gone, previous, _binding(wish, update, previous, now, new_id))
+        self.bindings = bindings
+        for binding in gone:
+            self._end(binding, ContactEvent.UNREGISTERED, now)
+        if self.bindings and update.expires:
+            self.explicit.add(aor)
+        return None
+
+    def expire(self, now: float) -> list[Binding]:
+        """Takes out and returns what has run out."""
+        return self.remove(ContactEvent.EXPIRED, now, lambda binding: binding.expires_at <= now)
+
+    def remove(
+        self, event: ContactEvent, now: float, which: Callable[[Binding], bool] = lambda binding: True
+    ) -> list[Binding]:
+        """Takes out and returns the bindings that `which` picks."""
+        gone = [binding for binding in self.bindings if which(binding)]
+        self.bindings = [binding for binding in self.bindings if not which(binding)]
+        for binding in gone:
+            self._end(binding, event, now)
+        return gone
+
+    def _end(self, binding: Binding, event: ContactEvent, now: float) -> None:
+        self.ended_count += 1
+        self.ended = [*self.ended, Ended(self.ended_count, binding, event, now)][-_REMEMBERED:]
+        if not self.bindings:
+            self.explicit.clear()
+
+    def ended_since(self, number: int) -> Iterator[Ended]:
+        """What has ended after the first `number` of them."""
+        return (each for each in self.ended if each.number > number)
+
+    def next_expiry(self) -> float | None:
+        return min((binding.expires_at for binding in self.bindings), default=None)
+
+
+def _bound(bindings: list[Binding], private_id: str, contact: NameAddr) -> Binding | None:
+    """The binding that a contact replaces: of the same instance, else with an equal URI (RFC 3261 19.1.4).
+
+    A device that adds its instance id later replaces what it bound without one.
+    """
+    instance = contact.params.get("+sip.instance")
+    if instance is not None:
+        key = (private_id, instance, contact.params.get("reg-id"))
+        found = next((binding for binding in bindings if binding.key == key), None)
+        if found is not None:
+            return found
+    return next((binding for binding in bindings if _same_contact(binding, contact, instance)), None)
+
+
+def _same_contact(binding: Binding, contact: NameAddr, instance: str | None) -> bool:
+    if instance is not None and binding.instance is not None:
+        return False
+    uri = binding.contact.uri
+    return isinstance(uri, SipUri) and isinstance(contact.uri, SipUri) and uri.equivalent(contact.uri)
+
+
+def _binding(
+    wish: Wish, update: Update, previous: Binding | None, now: float, new_id: Callable[[], str]
+) -> Binding | None:
+    """What a wish makes of the binding it replaces; None when it removes."""
+    if wish.expires == 0:
+        return None
+    same = previous is not None and str(previous.contact.uri) == str(wish.contact.uri)
+    kept = previous if same else None
+    return Binding(
+        id=kept.id if kept else new_id(),
+        private_id=update.private_id,
+        contact=wish.contact,
+        q=wish.q,
+        call_id=update.call_id,
+        cseq=update.cseq,
+        registered_at=kept.registered_at if kept else now,
+        expires_at=now + wish.expires,
+        path=update.path,
+        flow=update.flow,
+        event=ContactEvent.REFRESHED if kept else ContactEvent.REGISTERED,
+    )
+
+
+def _perform(bindings: list[Binding], gone: list[Binding], previous: Binding | None, made: Binding | None) -> None:
+    """Puts `made` in the place of `previous`; a contact that lost its place to another URI is gone."""
+    if previous is None:
+        if made is not None:
+            bindings.append(made)
+        return
+    place = next(index for index, binding in enumerate(bindings) if binding is previous)
+    if made is None:
+        del bindings[place]
+    else:
+        bindings[place] = made
+    if made is None or made.id != previous.id:
+        gone.append(previous)

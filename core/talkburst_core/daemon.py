@@ -1,0 +1,177 @@
+"""The core as a daemon: its settings, its files, its two listeners."""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Final
+
+import talkburst
+from talkburst.daemon.address import advertised, parse_listen, show_host_port
+from talkburst.daemon.control import Command
+from talkburst.daemon.log import Log
+from talkburst.daemon.settings import ConfigurationError, CoreSettings, Settings
+from talkburst.net import Clock, SipNode
+from talkburst.obs.trace import Trace
+from talkburst.sip.engine import Engine
+from talkburst.sip.flow import Listener
+from talkburst.sip.timers import Timers
+from talkburst_core import credentials, profile
+from talkburst_core.bindings import Binding, Limits, Registration
+from talkburst_core.core import CLIENTS, SERVERS, Core, Policy
+from talkburst_core.identity import Trust
+
+SOFTWARE: Final = f"talkburst-core/{talkburst.__version__}"
+NONCE_KEY_SIZE: Final = 32
+
+
+class CoreDaemon:
+    """What `talkburst.daemon.run` runs."""
+
+    name = "core"
+
+    def __init__(self, settings: Settings, trace: Trace, log: Log) -> None:
+        self._settings = settings.core
+        self._log = log
+        hosts = settings.hosts_for("core")
+        times = settings.timers
+        self._engine = Engine(
+            None,
+            timers=Timers(t1=times.t1, t2=times.t2, t4=times.t4),
+            token=lambda: secrets.token_hex(8),
+            hosts=hosts,
+            software=SOFTWARE,
+        )
+        self._node = SipNode(self._engine, Clock(), trace)
+        self.core = Core(
+            _subscribers(self._settings.profiles, log),
+            _credentials(self._settings.credentials),
+            _policy(self._settings),
+            _trust(settings.trust.peers, hosts),
+            self._engine,
+            nonce_key=secrets.token_bytes(NONCE_KEY_SIZE),
+            decide=log.decide,
+        )
+
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        return {}
+
+    async def start(self) -> list[str]:
+        """Opens the listener for clients, then the one for servers, each where the settings say."""
+        addresses = await self._listen(CLIENTS, self._settings.listen, self._settings.advertise)
+        addresses += await self._listen(SERVERS, self._settings.listen_servers, self._settings.advertise_servers)
+        return addresses
+
+    async def _listen(self, side: str, entries: list[str], advertise: str) -> list[str]:
+        """The first of each transport is called by the side's name, further ones "clients/2" and so on."""
+        counts: defaultdict[str, int] = defaultdict(int)
+        addresses = []
+        for entry in entries:
+            address = parse_listen(entry)
+            counts[address.transport] += 1
+            number = counts[address.transport]
+            name = side if number == 1 else f"{side}/{number}"
+            listener = await self._node.listen(name, address, advertised(advertise, address))
+            addresses.append(_shown(listener))
+        return addresses
+
+    async def stop(self) -> None:
+        await self._node.close()
+
+    def show(self) -> dict[str, object]:
+        """Users, who of them is registered where, who watches, which servers were told."""
+        now = self._node.now()
+        return {
+            "subscribers": len(self.core.subscribers),
+            "registrations": [self._registration(each, now) for each in self.core.registrar.registrations()],
+            "subscriptions": [
+                {
+                    "event": subscription.event,
+                    "resource": subscription.resource,
+                    "subscriber": subscription.subscriber,
+                    "expires": max(0, round(subscription.expires_at - now)),
+                }
+                for subscription in self.core.notifier.subscriptions
+            ],
+            "counters": dict(self._engine.counters),
+        }
+
+    def _registration(self, registration: Registration, now: float) -> dict[str, object]:
+        subscriber = registration.subscriber
+        return {
+            "identities": [identity.uri for identity in subscriber.identities],
+            "barred": [identity.uri for identity in subscriber.identities if identity.barred],
+            "contacts": [_contact(binding, now) for binding in registration.bindings],
+            "told": sorted(self.core.third_party.told(subscriber)),
+        }
+
+
+def _contact(binding: Binding, now: float) -> dict[str, object]:
+    return {
+        "contact": str(binding.header(now)),
+        "private_id": binding.private_id,
+        "source": show_host_port(*binding.flow.remote),
+        "path": binding.path,
+    }
+
+
+def _shown(listener: Listener) -> str:
+    return f"{listener.transport.lower()}:{show_host_port(listener.host, listener.port)}"
+
+
+def _policy(settings: CoreSettings) -> Policy:
+    return Policy(
+        domain=settings.domain,
+        domains=tuple(settings.domains),
+        uri=settings.uri,
+        realm=settings.realm,
+        limits=Limits(settings.expires_min, settings.expires_max),
+        challenge_all=settings.auth_requests == "challenge",
+        notify_interval=settings.notify_interval,
+        notify_first=settings.notify_first,
+        liveness=settings.liveness,
+        nonce_lifetime=settings.nonce_lifetime,
+        software=SOFTWARE,
+    )
+
+
+def _trust(peers: list[str], hosts: Mapping[str, str]) -> Trust:
+    try:
+        return Trust(peers, hosts)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def world() -> Traversable:
+    """The subscribers that come with the package."""
+    return resources.files("talkburst_core") / "world"
+
+
+def _subscribers(directory: str, log: Log) -> profile.Subscribers:
+    """Every *.xml of a directory; what cannot be used is named in the log and left out. Raises ConfigurationError."""
+    place: Traversable | Path = Path(directory) if directory else world() / "profiles"
+    if not place.is_dir():
+        raise ConfigurationError(
+            f"core.profiles: {directory} is no directory; it has to hold IMSSubscription *.xml files"
+        )
+    files = sorted((file for file in place.iterdir() if file.name.endswith(".xml")), key=lambda file: file.name)
+    subscribers, defects = profile.load((file.name, file.read_bytes()) for file in files)
+    for defect in defects:
+        log.warning("profile skipped" if defect.criterion is None else "criterion skipped", where=str(defect))
+    if not len(subscribers):
+        log.warning("nobody can register: no profile could be used", directory=str(place), files=len(files))
+    return subscribers
+
+
+def _credentials(path: str) -> dict[str, credentials.Credentials]:
+    """Raises ConfigurationError."""
+    file: Traversable | Path = Path(path) if path else world() / "credentials.toml"
+    try:
+        return credentials.load(file.name, file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"core.credentials: cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"core.credentials: {error}") from None

@@ -1,0 +1,202 @@
+"""Who sent a request: the identity that the core asserts to everybody behind it (RFC 3325, TS 24.229 5.4.3).
+
+On the listener for clients nothing is believed but a digest answer, or the source of a REGISTER that had one. On the
+listener for servers P-Asserted-Identity is believed, and only trusted peers get in.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from talkburst.sip import NameAddr, Request, UriError, parse_uri
+from talkburst.sip.flow import Flow, unbracketed
+from talkburst.sip.headers import HeaderError, parse_name_addrs
+from talkburst_core.authentication import PROXY, Authentication, Decide
+from talkburst_core.bindings import Registration
+from talkburst_core.profile import Identity, Subscriber, Subscribers, address_of_record
+from talkburst_core.refusal import Refusal
+
+# What an untrusted peer may not say; RFC 3325 5, RFC 5502, RFC 7315.
+STRIPPED: Final = (
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "P-Served-User",
+    "P-Charging-Vector",
+    "P-Charging-Function-Addresses",
+    "P-Profile-Key",
+    "P-Asserted-Service",
+)
+
+FlowKey = tuple[str, str, tuple[str, int], int]
+
+
+@dataclass(slots=True, frozen=True)
+class Asserted:
+    """The user whom a request comes from, and under which of the identities."""
+
+    subscriber: Subscriber
+    identity: Identity
+
+    @property
+    def header(self) -> NameAddr:
+        """The value of P-Asserted-Identity."""
+        return NameAddr(self.identity.display_name or "", parse_uri(self.identity.uri), {})
+
+
+class RegisteredFlows:
+    """Which users have a contact that was registered over which flow."""
+
+    def __init__(self) -> None:
+        self._users: dict[FlowKey, dict[str, Subscriber]] = {}
+        self._flows: dict[str, set[FlowKey]] = {}
+
+    def update(self, registration: Registration) -> None:
+        """Takes in what the bindings of one subscriber say now."""
+        subscriber = registration.subscriber
+        present = {flow_key(binding.flow) for binding in registration.bindings}
+        for gone in self._flows.pop(subscriber.key, set()) - present:
+            users = self._users.get(gone, {})
+            users.pop(subscriber.key, None)
+            if not users:
+                self._users.pop(gone, None)
+        for key in present:
+            self._users.setdefault(key, {})[subscriber.key] = subscriber
+        if present:
+            self._flows[subscriber.key] = present
+
+    def users(self, flow: Flow) -> list[Subscriber]:
+        return list(self._users.get(flow_key(flow), {}).values())
+
+
+def flow_key(flow: Flow) -> FlowKey:
+    """What makes two requests come from the same place: source, listener and, where there is one, connection."""
+    return flow.transport, flow.listener, flow.remote, flow.connection
+
+
+class Identification:
+    """Finds the user whom a request on the listener for clients comes from.
+
+    `challenge_all`: every request needs credentials; else only one from a flow that nobody registered over.
+    """
+
+    def __init__(
+        self,
+        subscribers: Subscribers,
+        authentication: Authentication,
+        flows: RegisteredFlows,
+        decide: Decide,
+        challenge_all: bool = False,
+    ) -> None:
+        self._subscribers = subscribers
+        self._authentication = authentication
+        self._flows = flows
+        self._decide = decide
+        self._challenge_all = challenge_all
+
+    def identify(self, request: Request, flow: Flow, now: float) -> Asserted | Refusal:
+        """The asserted user, or what to answer: 407, or 403 for an identity that is barred. Raises `HeaderError`."""
+        hints = list(_hints(request))
+        subscriber = None if self._challenge_all else self._by_flow(flow, hints)
+        if subscriber is None:
+            outcome = self._authentication.authenticate(request, PROXY, self._claimed(hints), now)
+            if isinstance(outcome, Refusal):
+                return outcome
+            subscriber = outcome.subscriber
+        return self._asserted(request, subscriber, hints)
+
+    def _by_flow(self, flow: Flow, hints: list[str]) -> Subscriber | None:
+        """The user of a flow; where several share one (a proxy, a load generator), the one whom the request names."""
+        users = self._flows.users(flow)
+        named = (user for hint in hints for user in users if user.identity(hint) is not None)
+        return next(named, users[0] if len(users) == 1 else None)
+
+    def _claimed(self, hints: list[str]) -> str | None:
+        for hint in hints:
+            subscriber = self._subscribers.by_identity(hint)
+            if subscriber is not None:
+                return private_id_for(hint, subscriber)
+        return None
+
+    def _asserted(self, request: Request, subscriber: Subscriber, hints: list[str]) -> Asserted | Refusal:
+        """The preferred identity if it is one of the user's, else the default one (TS 24.229 5.2.6.3)."""
+        preferred = [identity for hint in hints if (identity := subscriber.identity(hint)) is not None]
+        barred = next((identity for identity in preferred if identity.barred), None)
+        if barred is not None:
+            return self._refused(request, f"{barred.uri} is barred, it is for registration only")
+        wanted = subscriber.identity(hints[0]) if hints and request.get("P-Preferred-Identity") else None
+        identity = wanted or subscriber.default_identity
+        if identity is None:
+            return self._refused(request, "every identity of the user is barred")
+        return Asserted(subscriber, identity)
+
+    def _refused(self, request: Request, why: str) -> Refusal:
+        self._decide(f"403 to {request.method}: {why}", {"call_id": request.call_id})
+        return Refusal(403, why)
+
+
+def private_id_for(aor: str, subscriber: Subscriber) -> str:
+    """The private id to ask credentials of when only an identity is known (TS 24.229 5.4.1.1)."""
+    derived = aor.partition(":")[2]
+    return derived if derived in subscriber.private_ids else subscriber.private_ids[0]
+
+
+def _hints(request: Request) -> Iterator[str]:
+    """The identities that a request claims, the strongest claim first: P-Preferred-Identity, then From."""
+    for value in request.get_all("P-Preferred-Identity"):
+        for address in parse_name_addrs(value):
+            yield address_of_record(str(address.uri))
+    try:
+        yield address_of_record(str(request.from_.uri))
+    except UriError:
+        return
+
+
+def assert_identity(request: Request, asserted: Asserted) -> None:
+    """Replaces what the client said of itself by what we know (RFC 3325 5)."""
+    strip(request)
+    request.add("P-Asserted-Identity", asserted.header)
+
+
+def strip(request: Request) -> None:
+    for name in STRIPPED:
+        if request.get(name) is not None:
+            request.remove(name)
+
+
+def asserted_by_peer(request: Request, subscribers: Subscribers) -> Asserted | None:
+    """The user of ours whom a trusted peer names in P-Served-User or P-Asserted-Identity; None for anybody else."""
+    for name in ("P-Served-User", "P-Asserted-Identity"):
+        for value in request.get_all(name):
+            try:
+                found = subscribers.find(str(parse_name_addrs(value)[0].uri))
+            except HeaderError:
+                continue
+            if found is not None:
+                return Asserted(*found)
+    return None
+
+
+class Trust:
+    """The peers that are believed: addresses, networks, and names that the hosts table gives an address."""
+
+    def __init__(self, peers: Iterable[str], hosts: Mapping[str, str]) -> None:
+        self._networks = [ipaddress.ip_network(_address(peer, hosts), strict=False) for peer in peers]
+
+    def __contains__(self, host: str) -> bool:
+        address = ipaddress.ip_address(unbracketed(host))
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._networks)
+
+
+def _address(peer: str, hosts: Mapping[str, str]) -> str:
+    """Raises ValueError for a name that is in no table, since trust must not hang on somebody's DNS."""
+    try:
+        ipaddress.ip_network(peer, strict=False)
+    except ValueError:
+        entry = hosts.get(peer)
+        if entry is None:
+            raise ValueError(f"trust.peers: {peer} is no address and has no entry in [hosts]") from None
+        host, _, _ = entry.partition(";")[0].rpartition(":") if ":" in entry else (entry, "", "")
+        return unbracketed(host)
+    return peer

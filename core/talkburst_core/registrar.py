@@ -1,0 +1,188 @@
+"""The registrar: answers REGISTER and keeps the bindings (RFC 3261 10.3, TS 24.229 5.4.1).
+
+Nothing here waits for an application server: whoever wants to know of a registration is told after the 200.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from functools import partial
+
+from talkburst.sip import NameAddr, Request, Response, SipUri, parse_uri, response_to
+from talkburst.sip.agenda import Alarm
+from talkburst.sip.engine import Engine, ServerTransaction
+from talkburst_core.authentication import REGISTRAR, Authenticated, Authentication, Decide
+from talkburst_core.bindings import ContactEvent, Limits, Registration, Update, update_of
+from talkburst_core.filter_criteria import RegistrationType
+from talkburst_core.identity import private_id_for
+from talkburst_core.profile import Identity, Subscriber, Subscribers
+from talkburst_core.refusal import Refusal
+from talkburst_core.third_party import RegistrationEvent
+
+OnEvent = Callable[[Registration, RegistrationEvent | None, float], None]
+"""Told after every change, and of what it means for application servers; None when it means nothing to them."""
+
+
+@dataclass(slots=True)
+class Registrar:
+    """The bindings of all subscribers. `service_route` and `charging` give header values of the 200 and of events."""
+
+    engine: Engine
+    subscribers: Subscribers
+    authentication: Authentication
+    domains: frozenset[str]
+    service_route: Callable[[], str]
+    charging: Callable[[Request | None], str]
+    decide: Decide
+    on_event: OnEvent
+    limits: Limits = field(default_factory=Limits)
+    _registrations: dict[str, Registration] = field(default_factory=dict)
+    _alarms: dict[str, Alarm] = field(default_factory=dict)
+    _contact_count: int = 0
+
+    def registration(self, key: str) -> Registration | None:
+        """The registration of the subscriber that is filed under `key`, None when there never was one."""
+        return self._registrations.get(key)
+
+    def registrations(self) -> Iterator[Registration]:
+        """Those of users who are registered."""
+        return (registration for registration in self._registrations.values() if registration.active)
+
+    def on_register(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Answers one REGISTER. Raises `HeaderError` or `UriError` for a header that cannot be read."""
+        outcome = self._register(transaction, request, now)
+        if isinstance(outcome, Refusal):
+            response = response_to(
+                request, outcome.status, outcome.reason, to_tag=transaction.to_tag, headers=outcome.headers
+            )
+            self.engine.respond(transaction, response, now)
+
+    def _register(self, transaction: ServerTransaction, request: Request, now: float) -> Refusal | None:
+        uri = request.parsed_uri
+        if not isinstance(uri, SipUri) or uri.host not in self.domains:
+            return self._refused(request, 404, f"{request.uri} is no domain of this core")
+        aor = request.to.uri.addr_of_record()
+        owner = self.subscribers.by_identity(aor)
+        claimed = None if owner is None else private_id_for(aor, owner)
+        if claimed is None and request.get("Authorization") is None:
+            return self._refused(request, 404, f"{aor} is no user of this core")
+        who = self.authentication.authenticate(request, REGISTRAR, claimed, now)
+        if isinstance(who, Refusal):
+            return who
+        identity = who.subscriber.identity(aor)
+        if identity is None:
+            return self._refused(request, 404 if owner is None else 403, f"{aor} does not belong to {who.private_id}")
+        if who.subscriber.default_identity is None:
+            return self._refused(request, 403, f"every public identity of {who.private_id} is barred")
+        return self._update(transaction, request, who, identity, now)
+
+    def _refused(self, request: Request, status: int, why: str) -> Refusal:
+        self.decide(f"{status} to REGISTER: {why}", {"call_id": request.call_id})
+        return Refusal(status)
+
+    def _update(
+        self, transaction: ServerTransaction, request: Request, who: Authenticated, identity: Identity, now: float
+    ) -> Refusal | None:
+        update = update_of(request, who.private_id, transaction.flow, self.limits)
+        if isinstance(update, Refusal):
+            self.decide(f"{update.status} to REGISTER: {update.reason}", {"call_id": request.call_id})
+            return update
+        registration = self._registrations.get(who.subscriber.key) or Registration(who.subscriber)
+        was_active = registration.active
+        refusal = registration.apply(update, identity.aor, now, self._new_contact_id)
+        if refusal is not None:
+            self.decide(f"{refusal.status} to REGISTER: {refusal.reason}", {"call_id": request.call_id})
+            return refusal
+        self._registrations[who.subscriber.key] = registration
+        response = self._success(transaction, request, registration, now)
+        self.engine.respond(transaction, response, now)
+        if not update.fetch:
+            self._report(registration, was_active, update, identity, request, response, now)
+        return None
+
+    def _new_contact_id(self) -> str:
+        self._contact_count += 1
+        return f"c{self._contact_count}"
+
+    def _success(
+        self, transaction: ServerTransaction, request: Request, registration: Registration, now: float
+    ) -> Response:
+        """RFC 3261 10.3 step 8 with RFC 3327 5.3, RFC 3608 6.3 and RFC 7315 4.1."""
+        headers: list[tuple[str, object]] = [("Contact", binding.header(now)) for binding in registration.bindings]
+        headers += [("Path", value) for value in request.get_all("Path")]
+        if registration.active:
+            headers.append(("Service-Route", self.service_route()))
+            headers.append(("P-Associated-URI", ", ".join(map(_associated, registration.subscriber.unbarred))))
+        headers.append(("Date", formatdate(now, usegmt=True)))
+        return response_to(request, 200, to_tag=transaction.to_tag, headers=headers)
+
+    def _report(
+        self,
+        registration: Registration,
+        was_active: bool,
+        update: Update,
+        identity: Identity,
+        request: Request,
+        response: Response,
+        now: float,
+    ) -> None:
+        """Says what happened, and sees to the expiry."""
+        self._watch_expiry(registration)
+        kind = RegistrationType.DE_REGISTRATION
+        if update.expires:
+            kind = RegistrationType.RE_REGISTRATION if was_active else RegistrationType.INITIAL
+        self.decide(
+            f"200 to REGISTER: {kind.words}",
+            {
+                "private_id": update.private_id,
+                "identity": identity.uri,
+                "expires": update.expires,
+                "contacts": len(registration.bindings),
+                "call_id": request.call_id,
+            },
+        )
+        event = None
+        if update.expires or (was_active and not registration.active):
+            charging = self.charging(request)
+            event = RegistrationEvent(
+                registration.subscriber, kind, identity, update.expires, request, response, charging
+            )
+        self.on_event(registration, event, now)
+
+    # The end of a registration without a REGISTER
+
+    def _watch_expiry(self, registration: Registration) -> None:
+        key = registration.subscriber.key
+        alarm, at = self._alarms.pop(key, None), registration.next_expiry()
+        if alarm is not None:
+            alarm.cancel()
+        if at is not None:
+            self._alarms[key] = self.engine.agenda.schedule(at, partial(self._expire, registration))
+
+    def _expire(self, registration: Registration, now: float) -> None:
+        gone = registration.expire(now)
+        for binding in gone:
+            contact = str(binding.contact.uri)
+            self.decide("contact expired", {"user": registration.subscriber.key, "contact": contact})
+        self._end(registration, bool(gone), now)
+
+    def deregister(self, subscriber: Subscriber, why: str, now: float) -> None:
+        """Takes all contacts of a user away on behalf of the network (TS 24.229 5.4.1.5)."""
+        registration = self._registrations.get(subscriber.key)
+        if registration is not None and registration.active:
+            self.decide(f"user is de-registered: {why}", {"user": subscriber.key})
+            self._end(registration, bool(registration.remove(ContactEvent.DEACTIVATED, now)), now)
+
+    def _end(self, registration: Registration, changed: bool, now: float) -> None:
+        self._watch_expiry(registration)
+        if changed:
+            event = None
+            if not registration.active:
+                event = RegistrationEvent(
+                    registration.subscriber, RegistrationType.DE_REGISTRATION, charging=self.charging(None)
+                )
+            self.on_event(registration, event, now)
+
+
+def _associated(identity: Identity) -> str:
+    return str(NameAddr(identity.display_name or "", parse_uri(identity.uri), {}))

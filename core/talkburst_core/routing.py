@@ -1,0 +1,236 @@
+"""Where a request goes: application servers by filter criteria, then the user (TS 24.229 5.4.3.2 and 5.4.3.3).
+
+An originating request passes the application servers that the criteria of its user name, one after the other, then
+those of the user it is for, then the contacts of that user. A request within a dialog follows its Route, nothing else.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from talkburst.sip import Request, Response, SipUri, TelUri, UriError, parse_uri
+from talkburst.sip.engine import Engine, Failure, ServerTransaction
+from talkburst.sip.proxy import Proxy, Target
+from talkburst_core.authentication import Decide
+from talkburst_core.bindings import Binding, Registration
+from talkburst_core.filter_criteria import Criterion, DefaultHandling, SessionCase, Subject
+from talkburst_core.identity import flow_key
+from talkburst_core.profile import Identity, Subscriber, Subscribers
+from talkburst_core.third_party import outcome_words
+
+# Requests that make a dialog, and NOTIFY, which makes the subscriber's (RFC 6665 4.3, 4.4.1): the core stays on the
+# way. What makes none has no use for a Record-Route (RFC 3903 4).
+RECORD_ROUTED: Final = frozenset({"INVITE", "SUBSCRIBE", "NOTIFY", "REFER", "UPDATE"})
+_RETURNED: Final = "odi-"
+
+
+@dataclass(slots=True)
+class Leg:
+    """The way of one request for one user: as whose, in which session case, and which criteria are still to come."""
+
+    transaction: ServerTransaction
+    request: Request
+    subscriber: Subscriber
+    identity: Identity
+    case: SessionCase
+    position: int = 0
+    unmatched: list[str] = field(default_factory=list)
+
+    @property
+    def criteria(self) -> Sequence[Criterion]:
+        return self.subscriber.profile_of(self.identity).criteria
+
+    @property
+    def originating(self) -> bool:
+        return self.case in (SessionCase.ORIGINATING, SessionCase.ORIGINATING_UNREGISTERED)
+
+
+@dataclass(slots=True)
+class Routing:
+    """Sends requests on their way. `clients` and `servers` are the names of the listeners for each."""
+
+    engine: Engine
+    proxy: Proxy
+    subscribers: Subscribers
+    registration: Callable[[str], Registration | None]
+    domains: frozenset[str]
+    decide: Decide
+    liveness: float = 5.0
+    clients: str = "clients"
+    servers: str = "servers"
+
+    # Ways in
+
+    def originate(
+        self, transaction: ServerTransaction, request: Request, subscriber: Subscriber, identity: Identity, now: float
+    ) -> None:
+        """An initial request from one of our users."""
+        registered = self._is_registered(subscriber)
+        case = SessionCase.ORIGINATING if registered else SessionCase.ORIGINATING_UNREGISTERED
+        self._advance(Leg(transaction, request, subscriber, identity, case), now)
+
+    def terminate(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """A request that nobody but its Request-URI has a say in any more."""
+        found = self.subscribers.find(request.uri)
+        if found is None:
+            self._leave(transaction, request, now)
+            return
+        subscriber, identity = found
+        if identity.barred:
+            self._answer(transaction, request, 403, f"{identity.uri} is barred", now)
+            return
+        registered = self._is_registered(subscriber)
+        case = SessionCase.TERMINATING_REGISTERED if registered else SessionCase.TERMINATING_UNREGISTERED
+        self._advance(Leg(transaction, request, subscriber, identity, case), now)
+
+    def returned(self, transaction: ServerTransaction, request: Request, own: Iterable[SipUri], now: float) -> bool:
+        """Takes up where an application server was asked, if one of our Route entries says so."""
+        for uri in own:
+            leg = self._leg_of(uri.user or "", transaction, request)
+            if leg is not None:
+                self._advance(leg, now)
+                return True
+        return False
+
+    def follow(self, transaction: ServerTransaction, request: Request, listener: str, now: float) -> None:
+        """Sends a request where its Route, else its Request-URI, says."""
+        self.proxy.forward(transaction, request, [Target(listener)], now, record_route=request.method in RECORD_ROUTED)
+
+    # Application servers
+
+    def _is_registered(self, subscriber: Subscriber) -> bool:
+        registration = self.registration(subscriber.key)
+        return registration is not None and registration.active
+
+    def _advance(self, leg: Leg, now: float) -> None:
+        """On to the next application server, or past the last one."""
+        subject = Subject(leg.request, leg.case, self._is_registered(leg.subscriber))
+        while leg.position < len(leg.criteria):
+            criterion = leg.criteria[leg.position]
+            leg.position += 1
+            evaluation = criterion.evaluate(subject)
+            if evaluation.matched:
+                self._log(leg, f"{leg.request.method} to {criterion.server.server_name}: {evaluation.reason}")
+                self._ask(leg, criterion, now)
+                return
+            leg.unmatched.append(evaluation.reason)
+        if leg.unmatched:
+            self._log(leg, f"no application server for {leg.request.method}: {' | '.join(leg.unmatched)}")
+            leg.unmatched.clear()
+        if leg.originating:
+            self.terminate(leg.transaction, leg.request, now)
+        else:
+            self._deliver(leg, now)
+
+    def _log(self, leg: Leg, what: str) -> None:
+        self.decide(
+            what,
+            {
+                "user": leg.identity.uri,
+                "session_case": leg.case.words,
+                "event": leg.request.get("Event"),
+                "call_id": leg.request.call_id,
+            },
+        )
+
+    def _ask(self, leg: Leg, criterion: Criterion, now: float) -> None:
+        """Sends the request to an application server; it comes back by the second Route if there is more to do."""
+        route = (_loose_route(criterion.server.server_name), self._way_back(leg))
+        self.proxy.forward(
+            leg.transaction,
+            leg.request,
+            [Target(self.servers, route=route)],
+            now,
+            record_route=leg.request.method in RECORD_ROUTED,
+            timeout=self.liveness,
+            on_failure=lambda outcome, later: self._failed(leg, criterion, outcome, later),
+        )
+
+    def _way_back(self, leg: Leg) -> str:
+        """Names the leg (TS 24.229 5.4.3.2: original dialog identifier) without having to remember it."""
+        mark = f"{_RETURNED}{int(leg.case)}-{leg.position}-{leg.identity.aor.encode().hex()}"
+        return f"<sip:{mark}@{self.engine.listener(self.servers).sent_by};lr>"
+
+    def _leg_of(self, mark: str, transaction: ServerTransaction, request: Request) -> Leg | None:
+        parts = mark.removeprefix(_RETURNED).split("-")
+        if not mark.startswith(_RETURNED) or len(parts) != 3:
+            return None
+        try:
+            case, position, aor = SessionCase(int(parts[0])), int(parts[1]), bytes.fromhex(parts[2]).decode()
+        except ValueError:
+            return None
+        subscriber = self.subscribers.by_identity(aor)
+        identity = subscriber.identity(aor) if subscriber else None
+        if subscriber is None or identity is None or position < 0:
+            return None
+        return Leg(transaction, request, subscriber, identity, case, position)
+
+    def _failed(self, leg: Leg, criterion: Criterion, outcome: Response | Failure, now: float) -> bool:
+        """What DefaultHandling says of a server that gives no answer, or 408, or 5xx (TS 24.229 5.4.3.2)."""
+        silent = outcome is Failure.TIMEOUT or (isinstance(outcome, Response) and outcome.status == 408)
+        if isinstance(outcome, Response) and not silent and not 500 <= outcome.status < 600:
+            return False
+        handling, what = criterion.default_handling, outcome_words(outcome)
+        server = criterion.server.server_name
+        self._log(leg, f"{server} failed for {leg.request.method}: {what}, DefaultHandling is {handling.name}")
+        if handling is DefaultHandling.SESSION_CONTINUED:
+            self._advance(leg, now)
+            return True
+        if silent:
+            # RFC 4320 4.2 has no 408 for SUBSCRIBE and PUBLISH, and the client must not be left to its own timer.
+            self._respond(leg.transaction, 504, f"{server} does not answer", now)
+            return True
+        return False
+
+    # The user
+
+    def _deliver(self, leg: Leg, now: float) -> None:
+        """To all contacts of the user but the one that the request came from (RFC 3261 16.5, RFC 3327 5.4)."""
+        registration = self.registration(leg.subscriber.key)
+        bindings = list(registration.bindings) if registration is not None else []
+        source = flow_key(leg.transaction.flow)
+        others = [binding for binding in bindings if flow_key(binding.flow) != source]
+        if not others:
+            why = "is not registered" if not bindings else "has no contact but the one that asks"
+            self._answer(leg.transaction, leg.request, 480, f"{leg.identity.uri} {why}", now)
+            return
+        request = leg.request.copy()
+        request.set("P-Called-Party-ID", f"<{leg.identity.uri}>")
+        self.proxy.forward(
+            leg.transaction,
+            request,
+            [_target(binding) for binding in others],
+            now,
+            record_route=request.method in RECORD_ROUTED,
+        )
+
+    def _leave(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """For nobody of ours: 404 if it should have been, else on to where the Request-URI says."""
+        try:
+            uri = parse_uri(request.uri)
+        except UriError as error:
+            self._answer(transaction, request, 400, str(error), now)
+            return
+        if isinstance(uri, TelUri) or (isinstance(uri, SipUri) and uri.host in self.domains):
+            self._answer(transaction, request, 404, f"{request.uri} is no user of this core", now)
+        else:
+            self.follow(transaction, request, self.servers, now)
+
+    def _answer(self, transaction: ServerTransaction, request: Request, status: int, why: str, now: float) -> None:
+        self.decide(f"{status} to {request.method}: {why}", {"call_id": request.call_id})
+        self._respond(transaction, status, None, now)
+
+    def _respond(self, transaction: ServerTransaction, status: int, reason: str | None, now: float) -> None:
+        self.proxy.respond(transaction, status, now, reason)
+
+
+def _target(binding: Binding) -> Target:
+    return Target(binding.flow.listener, str(binding.contact.uri), tuple(binding.path))
+
+
+def _loose_route(server: str) -> str:
+    """The Route entry for a ServerName."""
+    uri = parse_uri(server)
+    if isinstance(uri, SipUri) and not uri.lr:
+        uri.params["lr"] = None
+    return f"<{uri}>"

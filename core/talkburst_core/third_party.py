@@ -1,0 +1,244 @@
+"""Third-party registration: application servers learn that a user registered (TS 24.229 5.4.1.7).
+
+After the 200 to the user, one REGISTER goes to every application server whose criterion matches. A server that was told
+is told the end too, whatever the de-registration looks like: it carries no feature tags any more, or was no request at
+all but the clock. The requests to one server about one user have one Call-ID and go one by one (RFC 3261 10.2).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from talkburst.sip import Request, Response
+from talkburst.sip.engine import Engine, Failure
+from talkburst_core.filter_criteria import (
+    Criterion,
+    DefaultHandling,
+    Evaluation,
+    RegistrationType,
+    SessionCase,
+    Subject,
+)
+from talkburst_core.profile import Identity, Profile, Subscriber
+from talkburst_core.service_information import body_of
+
+Decide = Callable[[str, Mapping[str, object]], None]
+# Copied from the REGISTER of the user (TS 24.229 5.4.1.7).
+COPIED = ("P-Access-Network-Info", "P-Visited-Network-ID")
+COPIED_FROM_RESPONSE = ("P-Charging-Function-Addresses",)
+
+
+@dataclass(slots=True, frozen=True)
+class RegistrationEvent:
+    """A change of a registration. `request` and `response` are the user's REGISTER and its 200, None for the clock.
+
+    `identity` is the one that To named, `expires` the seconds that the 200 granted. `charging` is P-Charging-Vector.
+    """
+
+    subscriber: Subscriber
+    kind: RegistrationType
+    identity: Identity | None = None
+    expires: int = 0
+    request: Request | None = None
+    response: Response | None = None
+    charging: str = ""
+
+
+@dataclass(slots=True)
+class Told:
+    """One application server and what it knows of one user."""
+
+    criterion: Criterion
+    to: str
+    call_id: str
+    request: Request
+    """The user's REGISTER that matched."""
+    cseq: int = 0
+    in_flight: bool = False
+    waiting: Request | None = None
+
+
+@dataclass(slots=True)
+class _Order:
+    """A REGISTER to send: to which server, for which criterion, about which identity."""
+
+    criterion: Criterion
+    to: str
+    reason: str
+
+
+@dataclass(slots=True)
+class ThirdPartyRegistration:
+    """Sends third-party REGISTER requests. `uri` is the core's, `contact` where the servers reach it.
+
+    `on_terminated(subscriber, now)` is called when a server fails whose criterion says that the user may not stay
+    registered without it (DefaultHandling 1).
+    """
+
+    engine: Engine
+    uri: str
+    contact: Callable[[], str]
+    listener: str
+    decide: Decide
+    on_terminated: Callable[[Subscriber, str, float], None]
+    _told: dict[str, dict[str, Told]] = field(default_factory=dict)
+
+    def told(self, subscriber: Subscriber) -> Mapping[str, Told]:
+        """The servers that know of the user's registration, by name."""
+        return self._told.get(subscriber.key, {})
+
+    def on_event(self, event: RegistrationEvent, now: float) -> None:
+        """Tells every server that is to know."""
+        evaluated = list(_evaluations(event))
+        orders = self._orders(event, evaluated)
+        unmatched = [evaluation.reason for _, evaluation in evaluated if not evaluation.matched]
+        for server, order in orders.items():
+            facts = {**_facts(event), "to": order.to, "expires": event.expires, "unmatched": unmatched or None}
+            self.decide(f"third-party REGISTER to {server}: {order.reason}", facts)
+            self._tell(server, order, event, now)
+        if not orders:
+            self.decide("no third-party REGISTER: " + (_why_nobody(event) or " | ".join(unmatched)), _facts(event))
+
+    # Which servers
+
+    def _orders(self, event: RegistrationEvent, evaluated: list[tuple[Profile, Evaluation]]) -> dict[str, _Order]:
+        """One for each application server, whose first matching criterion counts."""
+        orders: dict[str, _Order] = {}
+        if event.kind is RegistrationType.DE_REGISTRATION:
+            orders.update(self._farewells(event))
+        for profile, evaluation in evaluated:
+            server, to = evaluation.criterion.server.server_name, _addressee(profile, event)
+            if evaluation.matched and to is not None:
+                orders.setdefault(server, _Order(evaluation.criterion, to.uri, evaluation.reason))
+        return orders
+
+    def _farewells(self, event: RegistrationEvent) -> Iterator[tuple[str, _Order]]:
+        """Servers that were told, unless their criterion is not for de-registrations.
+
+        It is evaluated against the REGISTER that they were told of: the present one, if any, lacks what matched then.
+        """
+        for server, told in self.told(event.subscriber).items():
+            subject = Subject(told.request, SessionCase.ORIGINATING, True, RegistrationType.DE_REGISTRATION)
+            evaluation = told.criterion.evaluate(subject)
+            if evaluation.matched:
+                yield server, _Order(told.criterion, told.to, "the server was told of the registration")
+            else:
+                self.decide(f"{server} is not told of the end: {evaluation.reason}", _facts(event))
+
+    # Telling them
+
+    def _tell(self, server: str, order: _Order, event: RegistrationEvent, now: float) -> None:
+        users = self._told.setdefault(event.subscriber.key, {})
+        told = users.get(server)
+        if told is None:
+            request = event.request
+            assert request is not None  # only a REGISTER brings in a new server
+            told = users[server] = Told(order.criterion, order.to, self.engine.token(), request)
+        if event.kind is not RegistrationType.DE_REGISTRATION and event.request is not None:
+            told.criterion, told.to, told.request = order.criterion, order.to, event.request
+        told.cseq += 1
+        told.waiting = self._request(server, told, event)
+        self._send_next(server, told, event.subscriber, now)
+
+    def _request(self, server: str, told: Told, event: RegistrationEvent) -> Request:
+        headers: list[tuple[str, object]] = [
+            ("From", f"<{self.uri}>;tag={self.engine.token()}"),
+            ("To", f"<{told.to}>"),
+            ("Call-ID", told.call_id),
+            ("CSeq", f"{told.cseq} REGISTER"),
+            ("Contact", f"<{self.contact()}>"),
+            ("Expires", event.expires),
+        ]
+        if event.charging:
+            headers.append(("P-Charging-Vector", event.charging))
+        for source, names in ((event.request, COPIED), (event.response, COPIED_FROM_RESPONSE)):
+            if source is not None:
+                headers += [(name, value) for name in names for value in source.get_all(name)]
+        request = Request("REGISTER", server, headers)
+        content = body_of(told.criterion.server, event.kind, event.request, event.response, self.engine.token)
+        if content is not None:
+            request.set_body(*content)
+        return request
+
+    def _send_next(self, server: str, told: Told, subscriber: Subscriber, now: float) -> None:
+        """One at a time; of those that wait the last one says it all."""
+        if told.in_flight or told.waiting is None:
+            return
+        request, told.waiting, told.in_flight = told.waiting, None, True
+        handler = partial(self._answered, server, told, subscriber, request)
+        self.engine.send_request(request, handler, now, listener=self.listener)
+
+    def _answered(
+        self, server: str, told: Told, subscriber: Subscriber, request: Request, outcome: Response | Failure, now: float
+    ) -> None:
+        if isinstance(outcome, Response) and outcome.status < 200:
+            return
+        told.in_flight = False
+        expires = int(request.get("Expires") or 0)
+        failed = not isinstance(outcome, Response) or outcome.status == 408 or 500 <= outcome.status < 600
+        refused = isinstance(outcome, Response) and outcome.status >= 300 and not failed
+        if failed or refused:
+            self._report(server, told, subscriber, request, outcome)
+        if told.waiting is None and (expires == 0 or refused):
+            self._forget(server, told, subscriber)
+        self._send_next(server, told, subscriber, now)
+        if failed and expires > 0 and told.criterion.default_handling is DefaultHandling.SESSION_TERMINATED:
+            # TS 24.229 5.4.1.7: the user can not stay registered without this server.
+            self.on_terminated(subscriber, f"{server} failed, DefaultHandling is SESSION_TERMINATED", now)
+
+    def _report(
+        self, server: str, told: Told, subscriber: Subscriber, request: Request, outcome: Response | Failure
+    ) -> None:
+        handling = told.criterion.default_handling.name
+        self.decide(
+            f"third-party REGISTER to {server} failed: {outcome_words(outcome)}, DefaultHandling is {handling}",
+            {"user": subscriber.key, "call_id": request.call_id},
+        )
+
+    def _forget(self, server: str, told: Told, subscriber: Subscriber) -> None:
+        users = self._told.get(subscriber.key, {})
+        if users.get(server) is told:
+            del users[server]
+        if not users:
+            self._told.pop(subscriber.key, None)
+
+
+def outcome_words(outcome: Response | Failure) -> str:
+    """The end of a transaction, for people: "503 Service Unavailable", "no answer", "cannot be reached"."""
+    if isinstance(outcome, Response):
+        return f"{outcome.status} {outcome.reason}"
+    return "no answer" if outcome is Failure.TIMEOUT else "cannot be reached"
+
+
+def _evaluations(event: RegistrationEvent) -> Iterator[tuple[Profile, Evaluation]]:
+    """The criteria against the user's own REGISTER, as an originating one (TS 29.228 annex C)."""
+    if event.request is not None:
+        subject = Subject(event.request, SessionCase.ORIGINATING, True, event.kind)
+        for profile, criterion in event.subscriber.criteria():
+            yield profile, criterion.evaluate(subject)
+
+
+def _why_nobody(event: RegistrationEvent) -> str | None:
+    """What no evaluation can tell."""
+    if not any(True for _ in event.subscriber.criteria()):
+        return "the profile has no criteria"
+    if not event.subscriber.unbarred:
+        return "every identity of the user is barred"
+    return "no server was told of the registration" if event.request is None else None
+
+
+def _facts(event: RegistrationEvent) -> dict[str, object]:
+    call_id = event.request.call_id if event.request is not None else None
+    return {"user": event.subscriber.key, "kind": event.kind.words, "call_id": call_id}
+
+
+def _addressee(profile: Profile, event: RegistrationEvent) -> Identity | None:
+    """Whom the REGISTER is about: the registered identity where it may be named, else the first that may.
+
+    TS 24.229 5.4.1.7: never a barred identity, and if it can be one of the service profile of the criterion.
+    """
+    identity = event.identity
+    if identity is not None and not identity.barred and identity in profile.identities:
+        return identity
+    unbarred = [each for each in profile.identities if not each.barred]
+    return next(iter(unbarred or event.subscriber.unbarred), None)

@@ -1,0 +1,234 @@
+"""The stateful proxy (RFC 3261 16, with RFC 4320 for non-INVITE and RFC 5658 for two listeners).
+
+    Proxy(engine, names={"scscf.ims.example": "servers"})
+    proxy.admit(transaction, now) -> bool                 16.3: False when it has answered the refusal itself
+    proxy.take_routes(request) -> Routed                  16.4: a copy without the Route entries that are us
+    proxy.forward(transaction, request, targets, now)     16.6 to 16.9: sends it on and brings the best answer back
+    proxy.forward_ack(request, target, now)               the ACK of a 2xx, which has no transaction
+    proxy.on_cancel(transaction, now) -> bool             16.10: False when the request was not forwarded
+
+Who decides where a request goes is somebody else: `forward` is given the target set. What it forwards it leaves alone,
+byte for byte, but for Via, Max-Forwards, Route, Record-Route and the Request-URI. The addresses of the engine's
+listeners are ours, and so are the names it is given.
+
+DEVIATION(RFC 5393 4.2): a loop is told by our own branches in Via while the request is pending, not by a hash in them;
+there is no Max-Breadth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from .defects import defects
+from .engine import Engine
+from .flow import DEFAULT_PORT, Listener, bracketed, unbracketed
+from .headers import HeaderError
+from .message import Request, response_to
+from .response_context import FailureHandler, Outgoing, ResponseContext
+from .transaction.server import ServerTransaction
+from .uri import SipUri, Uri, UriError, parse_uri
+
+MAX_FORWARDS: Final = 70
+
+Refusal = tuple[int, str | None, Iterable[tuple[str, object]]]
+
+
+@dataclass(slots=True, frozen=True)
+class Target:
+    """One member of the target set (RFC 3261 16.5): `uri` None keeps the Request-URI, `route` goes on top of Route.
+
+    It leaves by `listener` for whoever the topmost Route, else the Request-URI, names.
+    """
+
+    listener: str
+    uri: str | None = None
+    route: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Routed:
+    """A request after RFC 3261 16.4: `own` holds the URIs of the Route entries that named us, in their order."""
+
+    request: Request
+    own: list[SipUri] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        """No Route is left: the Request-URI decides."""
+        return self.request.get("Route") is None
+
+
+class Proxy:
+    """Forwards requests and their responses. `names` are host names that are us, each with its listener."""
+
+    def __init__(self, engine: Engine, names: Mapping[str, str] | None = None) -> None:
+        self._engine = engine
+        self._names = {name.lower(): listener for name, listener in (names or {}).items()}
+        self._contexts: dict[ServerTransaction, ResponseContext] = {}
+
+    def own_listener(self, uri: Uri) -> str | None:
+        """The name of the listener that a URI stands for; None when it is not ours."""
+        if not isinstance(uri, SipUri):
+            return None
+        host, port = unbracketed(uri.host).lower(), uri.port
+        if port is None and host in self._names:
+            return self._names[host]
+        for listener in self._engine.listeners():
+            if (host, port or DEFAULT_PORT) in _addresses(listener):
+                return listener.name
+        return None
+
+    def is_own_route(self, uri: Uri) -> bool:
+        return self.own_listener(uri) is not None
+
+    def admit(self, transaction: ServerTransaction, now: float) -> bool:
+        """RFC 3261 16.3: checks a request that is to be forwarded, as it was received; answers it if it must not be."""
+        try:
+            refusal = self._refusal(transaction.request)
+        except (HeaderError, UriError) as error:
+            refusal = (400, str(error), ())
+        if refusal is None:
+            return True
+        status, reason, headers = refusal
+        self.respond(transaction, status, now, reason, headers)
+        return False
+
+    def respond(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        now: float,
+        reason: str | None = None,
+        headers: Iterable[tuple[str, object]] = (),
+    ) -> None:
+        """A response of the proxy's own."""
+        response = response_to(transaction.request, status, reason, to_tag=transaction.to_tag, headers=headers)
+        self._engine.respond(transaction, response, now)
+
+    def _refusal(self, request: Request) -> Refusal | None:
+        for defect in defects(request, "proxy"):
+            return defect.status, defect.text, ()
+        if request.max_forwards == 0:
+            return 483, None, ()
+        if self._loops(request):
+            return 482, None, ()
+        wanted = request.values("Proxy-Require")
+        return (420, None, [("Unsupported", ", ".join(wanted))]) if wanted else None
+
+    def _loops(self, request: Request) -> bool:
+        """Whether this very request was sent out by us and came back unchanged; a spiral has changed on its way."""
+        ours = {bracketed(listener.advertised[0]) for listener in self._engine.listeners()}
+        branches = [(via.branch or "").lower() for via in request.vias if via.host in ours]
+        return bool(branches) and any(
+            context.sent(branches)
+            and context.transaction.request.uri == request.uri
+            and context.transaction.request.values("Route") == request.values("Route")
+            for context in self._contexts.values()
+        )
+
+    def take_routes(self, request: Request) -> Routed:
+        """RFC 3261 16.4: undoes what a strict router did to the request, and takes the Route entries off that are us.
+
+        Raises HeaderError or UriError for a Route that cannot be read.
+        """
+        request = request.copy()
+        self._undo_strict_routing(request)
+        routed = Routed(request)
+        for route in request.routes:
+            if not isinstance(route.uri, SipUri) or not self.is_own_route(route.uri):
+                break
+            routed.own.append(route.uri)
+        for _ in routed.own:
+            request.remove_first("Route")
+        return routed
+
+    def _undo_strict_routing(self, request: Request) -> None:
+        """A Request-URI that we put in Record-Route is a strict router's doing: the real one is the last Route."""
+        uri, routes = request.parsed_uri, request.values("Route")
+        if routes and isinstance(uri, SipUri) and uri.lr and self.is_own_route(uri):
+            request.uri = str(request.routes[-1].uri)
+            request.remove("Route")
+            for route in routes[:-1]:
+                request.add("Route", route)
+
+    def forward(
+        self,
+        transaction: ServerTransaction,
+        request: Request,
+        targets: Sequence[Target],
+        now: float,
+        *,
+        record_route: bool = False,
+        timeout: float | None = None,
+        on_failure: FailureHandler | None = None,
+    ) -> None:
+        """Sends `request` to every target at once and answers `transaction` with the best that comes back.
+
+        `request` is the one of the transaction after `take_routes`, with whatever the caller changed in it.
+        `timeout`: seconds within which one of the targets has to show life, by any response at all; without one it has
+        failed with Failure.TIMEOUT. `on_failure` is told of any outcome but a 2xx and may take over, to forward again.
+        """
+        context = ResponseContext(self._engine, transaction, on_failure, self._forget)
+        self._contexts[transaction] = context
+        outgoing = [self._outgoing(transaction.listener, request, target, record_route) for target in targets]
+        context.start(outgoing, now, timeout)
+
+    def _forget(self, context: ResponseContext) -> None:
+        if self._contexts.get(context.transaction) is context:
+            del self._contexts[context.transaction]
+
+    def forward_ack(self, request: Request, target: Target, now: float) -> None:
+        """Passes on the ACK of a 2xx; one that may go no further is dropped, for an ACK has no answer."""
+        if request.max_forwards != 0:
+            sent, listener, next_hop = self._outgoing(target.listener, request, target, False)
+            self._engine.send_stateless(sent, now, listener=listener, next_hop=next_hop)
+
+    def on_cancel(self, transaction: ServerTransaction, now: float) -> bool:
+        """RFC 3261 16.10: cancels what is pending; the 487 comes back the way every answer does."""
+        context = self._contexts.get(transaction)
+        if context is not None:
+            context.cancel(now)
+        return context is not None
+
+    def _outgoing(self, inbound: str, request: Request, target: Target, record_route: bool) -> Outgoing:
+        """RFC 3261 16.6 steps 1 to 7: the request as it leaves, by which listener, and where to."""
+        sent = request.copy()
+        if target.uri is not None:
+            sent.uri = request_uri(target.uri)
+        hops = request.max_forwards
+        sent.set("Max-Forwards", MAX_FORWARDS if hops is None else max(hops - 1, 0))
+        if record_route:
+            # RFC 5658: one entry for each side, on top the one that the next hop will use.
+            for name in dict.fromkeys((inbound, target.listener)):
+                sent.prepend("Record-Route", f"<sip:{self._engine.listener(name).sent_by};lr>")
+        for route in reversed(target.route):
+            sent.prepend("Route", route)
+        return sent, target.listener, _next_hop(sent)
+
+
+def _addresses(listener: Listener) -> tuple[tuple[str, int], tuple[str, int]]:
+    return (listener.advertised[0].lower(), listener.advertised[1]), (listener.host, listener.port)
+
+
+def request_uri(text: str) -> str:
+    """A URI without what a Request-URI may not have (RFC 3261 19.1.1, table 1)."""
+    uri = parse_uri(text)
+    if not isinstance(uri, SipUri) or (uri.headers is None and "method" not in uri.params):
+        return text
+    params = {name: value for name, value in uri.params.items() if name != "method"}
+    return str(SipUri(uri.scheme, uri.user, uri.host, uri.port, params, None, uri.password))
+
+
+def _next_hop(request: Request) -> Uri:
+    """RFC 3261 16.6 steps 6 and 7. A strict router on top takes the place of the Request-URI."""
+    routes = request.routes
+    if not routes:
+        return request.parsed_uri
+    first = routes[0].uri
+    if isinstance(first, SipUri) and not first.lr:
+        request.remove_first("Route")
+        request.add("Route", f"<{request.uri}>")
+        request.uri = request_uri(str(first))
+    return first

@@ -1,0 +1,218 @@
+"""The response context of a proxied request: its branches, and which of their answers goes upstream (RFC 3261 16.7).
+
+RFC 4320 keeps provisional responses and late answers of non-INVITE requests back; every 2xx to INVITE passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from .agenda import Alarm
+from .engine import Engine
+from .message import Request, Response, response_to
+from .timers import Timer
+from .transaction.client import ClientTransaction, Failure, Outcome
+from .transaction.server import ServerTransaction
+from .uri import Uri
+
+FailureHandler = Callable[[Outcome, float], bool]
+"""Told what a forwarded request failed with, before that goes upstream. True: taken over, the proxy sends nothing."""
+
+Outgoing = tuple[Request, str | None, Uri]
+"""A request as it leaves, the name of its listener, and where it goes."""
+
+# RFC 3261 16.7 step 6: these let the client try again and succeed, so they come first in their class.
+PREFERRED: Final = (401, 407, 415, 420, 484)
+CHALLENGES: Final = ("WWW-Authenticate", "Proxy-Authenticate")
+
+
+class ResponseContext:
+    """One server transaction and the client transactions it was forwarded to."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        transaction: ServerTransaction,
+        on_failure: FailureHandler | None,
+        on_ended: Callable[[ResponseContext], None],
+    ) -> None:
+        self.engine = engine
+        self.transaction = transaction
+        self.answered = False  # a final response went upstream, or somebody took the matter over
+        self._on_failure = on_failure
+        self._on_ended = on_ended
+        self._branches: list[_Branch] = []
+        self._liveness: Alarm | None = None
+        self._starting = True
+
+    @property
+    def is_invite(self) -> bool:
+        return self.transaction.request.method == "INVITE"
+
+    def start(self, outgoing: Sequence[Outgoing], now: float, timeout: float | None) -> None:
+        """Sends every request at once. `timeout`: seconds within which any response at all has to come."""
+        if timeout is not None:
+            self._liveness = self.engine.agenda.schedule(now + timeout, self._no_sign_of_life)
+        self._branches = [_Branch(self, *each) for each in outgoing]
+        for branch in self._branches:
+            branch.start(now)
+        self._starting = False
+        self.conclude(now)
+
+    def cancel(self, now: float) -> None:
+        """Cancels what is pending; what the branches then answer decides (RFC 3261 16.10)."""
+        for branch in self._branches:
+            branch.cancel(now)
+
+    def sent(self, branches: Iterable[str]) -> bool:
+        """Whether one of these Via branches (in lower case) is of a request that this context sent."""
+        own = {branch.client.key.branch for branch in self._branches if branch.client is not None}
+        return not own.isdisjoint(branches)
+
+    def on_response(self, response: Response, now: float) -> None:
+        """RFC 3261 16.7 steps 4, 5 and 10 for one response of one branch."""
+        self._stop_liveness()
+        if response.status < 200:
+            if response.status > 100 and self.is_invite and not self.answered:
+                self._send(response, now)
+            return
+        if response.status < 300:
+            self._succeed(response, now)
+        elif response.status >= 600:
+            self.cancel(now)
+        self.conclude(now)
+
+    def conclude(self, now: float) -> None:
+        """Answers with the best there is once every branch has ended (RFC 3261 16.7 step 6)."""
+        outcomes = [branch.outcome for branch in self._branches if branch.outcome is not None]
+        if self._starting or len(outcomes) < len(self._branches):
+            return
+        self._stop_liveness()
+        if not self.answered:
+            self._fail(best_of(outcomes, self.is_invite), now)
+        self._on_ended(self)
+
+    def _succeed(self, response: Response, now: float) -> None:
+        """Every 2xx to INVITE goes upstream, of other requests only one that comes in time (RFC 4320 4.2)."""
+        if self.answered and not self.is_invite:
+            self.engine.counters["late_response"] += 1
+            return
+        self.answered = True
+        self._send(response, now)
+        self.cancel(now)
+
+    def _fail(self, outcome: Outcome, now: float) -> None:
+        self.answered = True
+        if self._on_failure is not None and self._on_failure(outcome, now):
+            return
+        if isinstance(outcome, Response) and outcome.status != 503:
+            self._send(outcome, now)
+        elif outcome is Failure.TIMEOUT:
+            # RFC 4320 4.2: nobody says 408 to anything but INVITE; the client has its own timer.
+            if self.is_invite:
+                self._respond(408, now)
+        else:
+            # RFC 3261 16.7 step 6 and 16.9: 503 says that we are overloaded, and it is not us.
+            self._respond(500, now, None if isinstance(outcome, Response) else "Next Hop Unreachable")
+
+    def _respond(self, status: int, now: float, reason: str | None = None) -> None:
+        response = response_to(self.transaction.request, status, reason, to_tag=self.transaction.to_tag)
+        self.engine.respond(self.transaction, response, now)
+
+    def _send(self, response: Response, now: float) -> None:
+        """RFC 3261 16.7 steps 3, 7 and 9."""
+        response = response.copy()
+        response.remove_first("Via")
+        if response.status in (401, 407):
+            for other in self._branches:
+                other.add_challenges(response)
+        self.engine.respond(self.transaction, response, now)
+
+    def _no_sign_of_life(self, now: float) -> None:
+        """Nobody answered in time. The client transactions go on by themselves; what they still bring is too late."""
+        self._liveness = None
+        if not self.answered:
+            self._fail(Failure.TIMEOUT, now)
+            self.cancel(now)
+
+    def _stop_liveness(self) -> None:
+        if self._liveness is not None:
+            self._liveness.cancel()
+            self._liveness = None
+
+
+class _Branch:
+    """One forwarded request. RFC 3261 16.6 steps 10 and 11, 16.8."""
+
+    __slots__ = ("_context", "_listener", "_next_hop", "_timer_c", "client", "outcome", "request")
+
+    def __init__(self, context: ResponseContext, request: Request, listener: str | None, next_hop: Uri) -> None:
+        self._context = context
+        self._listener = listener
+        self._next_hop = next_hop
+        self._timer_c: Alarm | None = None
+        self.request = request
+        self.client: ClientTransaction | None = None
+        self.outcome: Outcome | None = None
+
+    def start(self, now: float) -> None:
+        if self._context.is_invite:
+            self._restart_timer_c(now)
+        self.client = self._context.engine.send_request(
+            self.request, self._on_outcome, now, listener=self._listener, next_hop=self._next_hop
+        )
+
+    def cancel(self, now: float) -> None:
+        if self.outcome is None and self.client is not None and self._context.is_invite:
+            self.client.cancel(now)
+
+    def add_challenges(self, response: Response) -> None:
+        """RFC 3261 16.7 step 7: a 401 or 407 carries the challenges of every branch."""
+        own = self.outcome
+        if isinstance(own, Response) and own.status in (401, 407):
+            for name in CHALLENGES:
+                present = response.get_all(name)
+                for value in own.get_all(name):
+                    if value not in present:
+                        response.add(name, value)
+
+    def _on_outcome(self, outcome: Outcome, now: float) -> None:
+        if isinstance(outcome, Response) and outcome.status < 200:
+            if outcome.status > 100 and self._context.is_invite:
+                self._restart_timer_c(now)
+        else:
+            self.outcome = outcome
+            self._stop_timer_c()
+        if isinstance(outcome, Response):
+            self._context.on_response(outcome, now)
+        else:
+            self._context.conclude(now)
+
+    def _restart_timer_c(self, now: float) -> None:
+        self._stop_timer_c()
+        engine = self._context.engine
+        self._timer_c = engine.agenda.schedule(now + engine.timers.duration(Timer.C), self.cancel)
+
+    def _stop_timer_c(self) -> None:
+        if self._timer_c is not None:
+            self._timer_c.cancel()
+            self._timer_c = None
+
+
+def best_of(outcomes: Sequence[Outcome], is_invite: bool) -> Outcome:
+    """The outcome to report when none is a success: any 6xx, else the lowest class (RFC 3261 16.7 step 6)."""
+    return min(outcomes, key=lambda outcome: _rank(outcome, is_invite), default=Failure.TIMEOUT)
+
+
+def _rank(outcome: Outcome, is_invite: bool) -> tuple[int, int, int]:
+    if isinstance(outcome, Response):
+        status = outcome.status
+    elif outcome is Failure.TRANSPORT:
+        status = 503
+    else:
+        # Silence counts as 408 for INVITE; for others any answer is better (RFC 4320 4.2).
+        status = 408 if is_invite else 599
+    if status >= 600:
+        return 0, 0, 0
+    return 1, status // 100, PREFERRED.index(status) if status in PREFERRED else len(PREFERRED)

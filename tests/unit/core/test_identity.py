@@ -1,0 +1,133 @@
+"""Who is believed to be who: flows of registered users, challenges, trusted peers (RFC 3325)."""
+
+import pytest
+
+from talkburst.sip.flow import Flow
+from talkburst_core.identity import Trust
+
+POC = ("127.0.0.2", 5070)
+STRANGER = ("127.0.0.1", 5099)
+
+
+def test_default_identity_of_the_registered_user_is_asserted(registered) -> None:
+    (sent,) = registered.subscribe("poc-settings")
+    assert sent.headers("P-Asserted-Identity") == ["<sip:alice@ims.example>"]
+
+
+def test_preferred_identity_is_taken_if_it_is_the_users(registered) -> None:
+    (sent,) = registered.subscribe("poc-settings", headers="P-Preferred-Identity: <tel:+12025550101>")
+    assert sent.headers("P-Asserted-Identity") == ["<tel:+12025550101>"]
+    assert sent.header("P-Preferred-Identity") is None
+
+
+def test_preferred_identity_of_somebody_else_is_passed_over(registered) -> None:
+    (sent,) = registered.subscribe("poc-settings", headers="P-Preferred-Identity: <sip:bob@ims.example>")
+    assert sent.headers("P-Asserted-Identity") == ["<sip:alice@ims.example>"]
+
+
+def test_what_a_client_may_not_say_is_taken_out(registered) -> None:
+    headers = """
+        P-Asserted-Identity: <sip:bob@ims.example>
+        P-Charging-Vector: icid-value=mine
+        P-Served-User: <sip:bob@ims.example>
+        P-Access-Network-Info: 3GPP-E-UTRAN-FDD
+    """
+    (sent,) = registered.subscribe("poc-settings", headers=headers)
+    assert sent.headers("P-Asserted-Identity") == ["<sip:alice@ims.example>"]
+    assert sent.header("P-Served-User") is None
+    assert sent.header("P-Charging-Vector").startswith("icid-value=t")
+    assert sent.header("P-Charging-Vector").endswith(";orig-ioi=ims.example")
+    assert sent.header("P-Access-Network-Info") == "3GPP-E-UTRAN-FDD"
+
+
+def challenge_and_answer(bench, source, private_id: str = "alice@ims.example", password: str = "alice"):
+    (challenge,) = bench.subscribe("poc-settings", source=source, call_id="x")
+    assert challenge.line == "SIP/2.0 407 Proxy Authentication Required"
+    uri = "sip:alice@ims.example"
+    credentials = bench.credentials(challenge, private_id, password, "SUBSCRIBE", uri, "Proxy-Authenticate")
+    return bench.subscribe("poc-settings", source=source, call_id="y", headers=f"Proxy-Authorization: {credentials}")
+
+
+def test_request_from_another_flow_is_challenged_and_then_passes_without_its_credentials(registered) -> None:
+    (sent,) = challenge_and_answer(registered, STRANGER)
+    assert sent.line == "SUBSCRIBE sip:alice@ims.example SIP/2.0"
+    assert sent.headers("P-Asserted-Identity") == ["<sip:alice@ims.example>"]
+    assert sent.header("Proxy-Authorization") is None
+
+
+def test_wrong_password_does_not_pass(registered) -> None:
+    (sent,) = challenge_and_answer(registered, STRANGER, password="guess")
+    assert sent.line == "SIP/2.0 407 Proxy Authentication Required"
+    assert "stale" not in sent.header("Proxy-Authenticate")
+    assert registered.reasons("wrong password for alice@ims.example")
+
+
+def test_every_request_is_challenged_where_the_operator_wants_it(make_bench) -> None:
+    bench = make_bench(challenge_all=True)
+    bench.register()
+    (sent,) = challenge_and_answer(bench, ("127.0.0.1", 5090))
+    assert sent.line == "SUBSCRIBE sip:alice@ims.example SIP/2.0"
+
+
+def test_flow_is_forgotten_with_its_contact(registered) -> None:
+    registered.register(cseq=10, expires=0)
+    assert registered.subscribe("poc-settings")[0].line.startswith("SIP/2.0 407 ")
+
+
+def test_flow_moves_with_the_contact(registered) -> None:
+    registered.register(contact="<sip:alice@127.0.0.1:5090>;+g.poc.talkburst", source=STRANGER, cseq=10)
+    assert registered.subscribe("poc-settings", source=STRANGER, call_id="a")[0].line.startswith("SUBSCRIBE ")
+    assert registered.subscribe("poc-settings", call_id="b")[0].line.startswith("SIP/2.0 407 ")
+
+
+def test_users_who_share_a_flow_are_told_apart_by_what_they_name(registered) -> None:
+    registered.register("bob", contact="<sip:bob@127.0.0.1:5090>")
+    (sent,) = registered.subscribe("poc-settings", uri="sip:bob@ims.example")
+    assert sent.headers("P-Asserted-Identity") == ["<sip:bob@ims.example>"]
+    (sent,) = registered.subscribe("poc-settings", uri="sip:alice@ims.example", call_id="b")
+    assert sent.headers("P-Asserted-Identity") == ["<sip:alice@ims.example>"]
+    (sent,) = registered.subscribe("poc-settings", uri="sip:carol@ims.example", call_id="c")
+    assert sent.line.startswith("SIP/2.0 407 ")
+
+
+def test_stranger_without_any_identity_of_ours_is_403(bench) -> None:
+    (sent,) = bench.subscribe("poc-settings", uri="sip:eve@elsewhere.example", source=STRANGER)
+    assert sent.line == "SIP/2.0 403 Forbidden"
+    assert bench.reasons("403 to SUBSCRIBE: no credentials")
+
+
+def test_registered_flow_means_the_listener_too(registered) -> None:
+    flow = Flow("UDP", ("127.0.0.1", 5060), ("127.0.0.1", 5090), listener="clients")
+    assert registered.core._flows.users(flow)
+    assert not registered.core._flows.users(flow._replace(listener="servers"))
+    assert not registered.core._flows.users(flow._replace(transport="TCP"))
+
+
+@pytest.mark.parametrize(
+    ("peers", "host", "trusted"),
+    [
+        (["127.0.0.1"], "127.0.0.1", True),
+        (["127.0.0.1"], "127.0.0.2", False),
+        (["10.0.0.0/8"], "10.20.30.40", True),
+        (["10.0.0.1/8"], "10.20.30.40", True),
+        (["::1"], "::1", True),
+        (["2001:db8::/32"], "2001:db8::5", True),
+        (["10.0.0.0/8"], "::ffff:10.0.0.1", True),
+        (["poc.ims.example"], "127.0.0.2", True),
+        (["v6.ims.example"], "2001:db8::7", True),
+        (["bare.ims.example"], "192.0.2.7", True),
+        ([], "127.0.0.1", False),
+    ],
+)
+def test_trust_is_by_address_network_or_name_of_the_hosts_table(peers, host: str, trusted: bool) -> None:
+    hosts = {
+        "poc.ims.example": "127.0.0.2:5070;transport=tcp",
+        "v6.ims.example": "[2001:db8::7]:5070",
+        "bare.ims.example": "192.0.2.7",
+    }
+    assert (host in Trust(peers, hosts)) is trusted
+
+
+def test_trusted_name_without_an_address_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"trust\.peers: nowhere\.example is no address"):
+        Trust(["nowhere.example"], {})

@@ -1,0 +1,174 @@
+"""A proxy on a bench: two listeners, literal SIP text in and out, a clock that moves when told to."""
+
+import itertools
+from dataclasses import dataclass
+
+import pytest
+
+from talkburst.sip.engine import Engine, Send, ServerTransaction
+from talkburst.sip.flow import Flow, Listener
+from talkburst.sip.message import Request, Response
+from talkburst.sip.parser import parse_message
+from talkburst.sip.proxy import Proxy, Target
+from talkburst.sip.transaction.client import Outcome
+
+CLIENTS = ("192.0.2.1", 5060)
+SERVERS = ("192.0.2.1", 5054)
+ALICE = ("192.0.2.10", 5090)
+POC = ("192.0.2.20", 5070)
+LOCAL = {"clients": CLIENTS, "servers": SERVERS}
+START = 1000.0
+
+
+@dataclass
+class Sent:
+    message: Request | Response
+    listener: str
+    to: tuple[str, int]
+    at: float
+    data: bytes
+
+    @property
+    def line(self) -> str:
+        return self.message.start_line
+
+    @property
+    def heads(self) -> list[str]:
+        """The header lines, Via left out."""
+        lines = self.data.decode().partition("\r\n\r\n")[0].split("\r\n")[1:]
+        return [line for line in lines if not line.lower().startswith(("via:", "v:"))]
+
+
+class ProxyBench:
+    """What comes in is checked, relieved of our Route entries, and sent to `targets`."""
+
+    def __init__(self) -> None:
+        numbers = itertools.count(1)
+        self.engine = Engine(self, token=lambda: f"t{next(numbers)}", hosts={"poc.example": "192.0.2.20:5070"})
+        for name, address in LOCAL.items():
+            self.engine.add_listener(Listener(name, "UDP", *address, advertised=address))
+        self.proxy = Proxy(self.engine, {"scscf.example": "servers", "example": "clients"})
+        self.targets = [Target("servers")]
+        self.record_route = False
+        self.timeout: float | None = None
+        self.failures: list[Outcome] = []
+        self.take_over = False
+        self.own: list[str] = []
+        self.now = START
+        self.sent: list[Sent] = []
+        self._branches = itertools.count(1)
+
+    # The transaction user
+
+    def on_request(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        if not self.proxy.admit(transaction, now):
+            return
+        routed = self.proxy.take_routes(request)
+        self.own = [str(uri) for uri in routed.own]
+        self.proxy.forward(
+            transaction,
+            routed.request,
+            self.targets,
+            now,
+            record_route=self.record_route,
+            timeout=self.timeout,
+            on_failure=self._on_failure,
+        )
+
+    def _on_failure(self, outcome: Outcome, now: float) -> bool:
+        self.failures.append(outcome)
+        return self.take_over
+
+    def on_ack(self, request: Request, flow: Flow, now: float) -> None:
+        self.proxy.forward_ack(self.proxy.take_routes(request).request, self.targets[0], now)
+
+    def on_cancel(self, transaction: ServerTransaction, now: float) -> None:
+        self.proxy.on_cancel(transaction, now)
+
+    # What the shell does
+
+    def receive(self, text: str, source: tuple[str, int] = ALICE, listener: str = "clients") -> list[Sent]:
+        """Feed one message: indented lines without CR, the body after an empty line."""
+        lines = [line.strip() for line in text.strip().splitlines()]
+        head, _, body = "\r\n".join(lines).partition("\r\n\r\n")
+        flow = Flow("UDP", LOCAL[listener], source, listener=listener)
+        self.engine.receive(f"{head}\r\n\r\n{body}".encode(), flow, self.now)
+        return self.collect()
+
+    def request(
+        self,
+        method: str = "SUBSCRIBE",
+        headers: str = "",
+        *,
+        uri: str = "sip:bob@poc.example",
+        cseq: int = 1,
+        branch: str | None = None,
+        max_forwards: int | None = 70,
+        source: tuple[str, int] = ALICE,
+        listener: str = "clients",
+    ) -> list[Sent]:
+        written = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP {source[0]}:{source[1]};branch={branch or f'z9hG4bKa{next(self._branches)}'}",
+            "From: <sip:alice@example>;tag=a",
+            "To: <sip:bob@poc.example>",
+            "Call-ID: call",
+            f"CSeq: {cseq} {method}",
+            f"Contact: <sip:alice@{source[0]}:{source[1]}>",
+            *([] if max_forwards is None else [f"Max-Forwards: {max_forwards}"]),
+            *(line.strip() for line in headers.strip().splitlines()),
+            "Content-Length: 0",
+        ]
+        return self.receive("\n".join(written), source, listener)
+
+    def answer(self, request: Sent, status: str, headers: str = "", to_tag: str = "b") -> list[Sent]:
+        """What the next hop says to a request that the proxy sent it."""
+        message = request.message
+        written = [
+            f"SIP/2.0 {status}",
+            *(f"Via: {value}" for value in message.get_all("Via")),
+            f"From: {message.get('From')}",
+            f"To: {message.get('To')};tag={to_tag}",
+            f"Call-ID: {message.call_id}",
+            f"CSeq: {message.get('CSeq')}",
+            *(line.strip() for line in headers.strip().splitlines()),
+            "Content-Length: 0",
+        ]
+        return self.receive("\n".join(written), request.to, request.listener)
+
+    def collect(self) -> list[Sent]:
+        news = []
+        for action in self.engine.take():
+            assert isinstance(action, Send), action
+            message = parse_message(action.data)
+            assert isinstance(message, Request | Response), message
+            at = round(self.now - START, 3)
+            news.append(Sent(message, action.flow.listener, action.flow.remote, at, action.data))
+        self.sent += news
+        return news
+
+    def advance(self, seconds: float) -> list[Sent]:
+        """Let time pass, deadline by deadline."""
+        end, news = self.now + seconds, []
+        while (deadline := self.engine.next_deadline()) is not None and deadline <= end:
+            self.now = max(self.now, deadline)
+            self.engine.handle_timer(self.now)
+            news += self.collect()
+        self.now = end
+        return news
+
+    def refuse(self, remote: tuple[str, int]) -> list[Sent]:
+        self.engine.transport_failed(Flow("UDP", SERVERS, remote, listener="servers"), self.now)
+        return self.collect()
+
+
+@pytest.fixture
+def bench() -> ProxyBench:
+    return ProxyBench()
+
+
+@pytest.fixture
+def forking(bench: ProxyBench) -> ProxyBench:
+    """Sends everything to two places."""
+    bench.targets = [Target("clients", "sip:bob@192.0.2.31:5060"), Target("clients", "sip:bob@192.0.2.32:5060")]
+    return bench
