@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 
 from talkburst.sip.headers.grammar import HeaderError
-from talkburst.sip.parser import Malformed, declared_length, malformed, parse_head
+from talkburst.sip.parser import Malformed, declared_length, malformed, parse_head, split_header_lines
 
 
 class KeepAlive(enum.Enum):
@@ -85,16 +85,21 @@ class StreamFramer:
         if end < 0:
             self._searched = max(len(self._buffer) - 3, 0)
             return None
-        head = parse_head(bytes(self._buffer[:end]))
-        if isinstance(head, Malformed):
-            return head
+        head = bytes(self._buffer[:end])
+        # Only Content-Length decides where a message ends; whatever else is wrong with it is for its reader.
+        lines, _ = split_header_lines(head.decode("utf-8", "surrogateescape").partition("\r\n")[2])
         try:
-            length = declared_length(head)
+            length = declared_length([line.value for line in lines if line.key == "content-length"])
         except HeaderError as error:
-            return malformed(head, str(error), 400, "RFC 3261 20.14")
+            return _fault(head, str(error), 400, "RFC 3261 20.14")
         if length is None:
-            return malformed(head, "no Content-Length on a stream", 400, "RFC 3261 18.3")
+            return _fault(head, "no Content-Length on a stream", 400, "RFC 3261 18.3")
         if length > self._limits.body:
-            return malformed(head, f"a body of more than {self._limits.body} bytes", 513, "RFC 3261 21.5.7")
+            return _fault(head, f"a body of more than {self._limits.body} bytes", 513, "RFC 3261 21.5.7")
         self._need = end + 4 + length
         return None
+
+
+def _fault(head: bytes, text: str, status: int, clause: str) -> Malformed:
+    message = parse_head(head)
+    return message if isinstance(message, Malformed) else malformed(message, text, status, clause)

@@ -50,8 +50,6 @@ class Message:
             return NotImplemented
         return self.to_bytes() == other.to_bytes()
 
-    __hash__ = None  # type: ignore[assignment]  # a message changes
-
     def __repr__(self) -> str:
         return f"<{self.start_line}>"
 
@@ -169,7 +167,8 @@ class Message:
     def to_bytes(self) -> bytes:
         """The message as it goes on the wire, always with one right Content-Length."""
         length = str(len(self.body))
-        written = [self.start_line]
+        start = self.start_line
+        written = [_one_line(start) if "\r" in start or "\n" in start else start]
         counted = False
         for line in self._lines:
             if line.key != "content-length":
@@ -398,7 +397,7 @@ def response_to(
     `to_tag` goes into To unless it has a tag already or the status is 100. A 100 gets the Timestamp of the request.
     Works for broken requests too: what is missing is left out, what is broken is copied as it is.
     """
-    response = Response(status, None if reason is None else _one_line(reason))
+    response = Response(status, reason)
     lines = [line for line in request._lines if line.key == "via"]
     for key in ("from", "to", "call-id", "cseq") if status != 100 else ("from", "to", "call-id", "cseq", "timestamp"):
         for line in request._lines:
@@ -427,6 +426,5 @@ def _header_line(name: str, value: object) -> HeaderLine:
 def _one_line(text: str) -> str:
     """A line break in a value would end the header and begin one of somebody else's choosing."""
     if "\r" in text or "\n" in text:
-        text = " ".join(text.splitlines())
-        text = text.replace("\r", " ").replace("\n", " ")
+        text = text.replace("\r\n", " ").replace("\r", " ").replace("\n", " ")
     return text.strip(" \t")

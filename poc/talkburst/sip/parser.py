@@ -47,7 +47,7 @@ def parse_message(data: bytes) -> Request | Response | Malformed:
     if not blank_line:
         return malformed(message, "no empty line after the headers", 400, "RFC 3261 7")
     try:
-        length = declared_length(message)
+        length = declared_length(message.get_all("content-length"))
     except HeaderError as error:
         return malformed(message, str(error), 400, "RFC 3261 20.14")
     if length is None or length == len(body):
@@ -64,7 +64,7 @@ def parse_head(head: bytes) -> Request | Response | Malformed:
     start_line, _, rest = head.decode("utf-8", "surrogateescape").partition("\r\n")
     message, complaint = _start(start_line)
     clause = "RFC 3261 7.1 and 7.2"
-    lines, broken_line = _header_lines(rest)
+    lines, broken_line = split_header_lines(rest)
     if not complaint and broken_line:
         complaint, clause = broken_line, "RFC 3261 7.3"
     if message is None:
@@ -73,9 +73,8 @@ def parse_head(head: bytes) -> Request | Response | Malformed:
     return malformed(message, complaint, 400, clause) if complaint else message
 
 
-def declared_length(message: Request | Response) -> int | None:
-    """What Content-Length says, in bytes; None when it is absent. Raises HeaderError for none or several numbers."""
-    declared = message.get_all("content-length")
+def declared_length(declared: list[str]) -> int | None:
+    """What the Content-Length fields say, in bytes; None without one. Raises HeaderError for no number and for two."""
     if not declared:
         return None
     length = parse_number(declared[0], MAX_BODY)
@@ -96,8 +95,8 @@ def malformed(message: Request | Response, text: str, status: int, clause: str) 
     return Malformed(text, status, clause, message if answerable else None)
 
 
-def _header_lines(text: str) -> tuple[list[HeaderLine], str]:
-    """The header lines, and what is wrong with the first that is none, or an empty text."""
+def split_header_lines(text: str) -> tuple[list[HeaderLine], str]:
+    """The header lines of a head without its start line, and what is wrong with the first that is none, or nothing."""
     lines: list[HeaderLine] = []
     complaint = ""
     for line in text.split("\r\n") if text else []:
