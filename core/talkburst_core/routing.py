@@ -114,9 +114,9 @@ class Routing:
                 self._ask(leg, criterion, now)
                 return
             leg.unmatched.append(evaluation.reason)
-        if leg.unmatched:
-            self._log(leg, f"no application server for {leg.request.method}: {' | '.join(leg.unmatched)}")
-            leg.unmatched.clear()
+        why, leg.unmatched = " | ".join(leg.unmatched), []
+        if why:
+            self._log(leg, f"no application server for {leg.request.method}: {why}")
         if leg.originating:
             self.terminate(leg.transaction, leg.request, now)
         else:
@@ -129,6 +129,7 @@ class Routing:
                 "user": leg.identity.uri,
                 "session_case": leg.case.words,
                 "event": leg.request.get("Event"),
+                "unmatched": " | ".join(leg.unmatched) or None,
                 "call_id": leg.request.call_id,
             },
         )

@@ -93,7 +93,7 @@ class ThirdPartyRegistration:
         orders = self._orders(event, evaluated)
         unmatched = [evaluation.reason for _, evaluation in evaluated if not evaluation.matched]
         for server, order in orders.items():
-            facts = {**_facts(event), "to": order.to, "expires": event.expires, "unmatched": unmatched or None}
+            facts = {**_facts(event), "to": order.to, "expires": event.expires, "unmatched": " | ".join(unmatched) or None}
             self.decide(f"third-party REGISTER to {server}: {order.reason}", facts)
             self._tell(server, order, event, now)
         if not orders:
@@ -204,10 +204,10 @@ class ThirdPartyRegistration:
 
 
 def outcome_words(outcome: Response | Failure) -> str:
-    """The end of a transaction, for people: "503 Service Unavailable", "no answer", "cannot be reached"."""
+    """The end of a transaction, for people: "503 Service Unavailable", "no answer", "unreachable"."""
     if isinstance(outcome, Response):
         return f"{outcome.status} {outcome.reason}"
-    return "no answer" if outcome is Failure.TIMEOUT else "cannot be reached"
+    return "no answer" if outcome is Failure.TIMEOUT else "unreachable"
 
 
 def _evaluations(event: RegistrationEvent) -> Iterator[tuple[Profile, Evaluation]]:

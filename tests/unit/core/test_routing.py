@@ -259,7 +259,7 @@ def test_refused_connection_is_500(registered) -> None:
     settings(registered)
     (answer,) = registered.refuse(POC)
     assert answer.line.startswith("SIP/2.0 500 ")
-    assert registered.reasons("failed for SUBSCRIBE: cannot be reached, DefaultHandling is SESSION_TERMINATED")
+    assert registered.reasons("failed for SUBSCRIBE: unreachable, DefaultHandling is SESSION_TERMINATED")
 
 
 def test_server_error_is_passed_on_with_default_handling_1(registered) -> None:
