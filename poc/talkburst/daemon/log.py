@@ -32,19 +32,19 @@ class Log:
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(f"{_ROOT}.{name}")
 
-    def debug(self, message: str, **fields: object) -> None:
+    def debug(self, message: str, /, **fields: object) -> None:
         self._write(logging.DEBUG, message, fields)
 
-    def info(self, message: str, **fields: object) -> None:
+    def info(self, message: str, /, **fields: object) -> None:
         self._write(logging.INFO, message, fields)
 
-    def warning(self, message: str, **fields: object) -> None:
+    def warning(self, message: str, /, **fields: object) -> None:
         self._write(logging.WARNING, message, fields)
 
-    def error(self, message: str, **fields: object) -> None:
+    def error(self, message: str, /, **fields: object) -> None:
         self._write(logging.ERROR, message, fields)
 
-    def exception(self, message: str, error: BaseException, **fields: object) -> None:
+    def exception(self, message: str, error: BaseException, /, **fields: object) -> None:
         """A fault of our own: the line, then the traceback."""
         info = (type(error), error, error.__traceback__)
         self._logger.error("%s", message, exc_info=info, extra={"fields": fields})

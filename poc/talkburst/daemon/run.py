@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from talkburst.daemon.control import Answer, Command, ControlServer
 from talkburst.daemon.log import Log, configure
@@ -48,6 +48,14 @@ class Daemon(Protocol):
 
     def show(self) -> dict[str, object]:
         """What `talkburst NAME show` prints."""
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """A daemon for which it may make no sense to go on, such as a client whose password is wrong."""
+
+    async def ended(self) -> None:
+        """Wait for that; raises StartError, which says why. Awaited once the daemon has started."""
 
 
 Make = Callable[[Settings, Trace, Log], Daemon]
@@ -106,7 +114,7 @@ async def _serve(make: Make, settings: Settings, name: str, control: Path | None
                 await server.serve({"show": _show(daemon), **daemon.commands})
                 log.info("ready", addresses=addresses)
                 _announce(" ".join(["ready", name, *addresses]))
-                await stopping.wait()
+                await _until(stopping, daemon)
         finally:
             drained = await _stop(daemon, log)
         if drained:
@@ -140,6 +148,20 @@ async def _start(daemon: Daemon, settings: Settings, stopping: asyncio.Event) ->
         raise cannot_listen(_configured(settings, daemon.name), error) from error
     finally:
         told.cancel()
+
+
+async def _until(stopping: asyncio.Event, daemon: Daemon) -> None:
+    """Returns when the daemon is told to stop; raises what it ends with by itself."""
+    waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(stopping.wait())]
+    if isinstance(daemon, Ending):
+        waiting.append(asyncio.ensure_future(daemon.ended()))
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            each.result()
+    finally:
+        for each in waiting:
+            each.cancel()
 
 
 async def _stop(daemon: Daemon, log: Log) -> bool:

@@ -5,6 +5,7 @@ shows what went between the two ends of each frame. TCP segments are made up aro
 a connection's first octet, sequence and acknowledgement numbers that run on, so that the streams can be followed.
 """
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -196,16 +197,20 @@ class PcapWriter:
                 data = data[os.write(self._file, data) :]
         except OSError as error:
             _log.error("the capture %s ends here: %s", self.path, error.strerror)
-            if self._regular:
-                os.ftruncate(self._file, end)
+            with contextlib.suppress(OSError):
+                if self._regular:
+                    os.ftruncate(self._file, end)
             self.close()
 
     def close(self) -> None:
         """Write what waits and close; to be called once or more."""
         self.flush()
         if self._file is not None:
-            os.close(self._file)
-            self._file = None
+            file, self._file = self._file, None
+            try:
+                os.close(file)
+            except OSError as error:  # a network file system may say only now that it has no room
+                _log.error("the end of the capture %s is lost: %s", self.path, error.strerror)
 
 
 class PcapSink:

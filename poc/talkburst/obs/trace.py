@@ -5,6 +5,7 @@ after, all that have gathered at once, so that a live display lags by a loop tur
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Iterable
 from typing import Protocol as Interface
@@ -13,6 +14,8 @@ from talkburst.obs.frame import Endpoint, Frame, Protocol, Transport
 
 # What may wait between `message` and the loop's next turn, or before `start`. A turn handles far less.
 BACKLOG = 20_000
+
+_log = logging.getLogger("talkburst.trace")
 
 Record = tuple[bytes, Endpoint, Endpoint, bool, Protocol, Transport, float]
 
@@ -37,6 +40,7 @@ class Trace:
     def __init__(self, node: str, sinks: Iterable[Sink] = ()) -> None:
         self.node = node
         self.dropped = 0
+        self._drops_told = False
         self._sinks = tuple(sinks)
         self._records: deque[Record] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -82,6 +86,9 @@ class Trace:
                 sink.frame(frame)
         for sink in self._sinks:
             sink.flush()
+        if self.dropped and not self._drops_told:
+            self._drops_told = True
+            _log.warning("messages are missing from the trace: more than %s waited for the event loop", BACKLOG)
 
     async def close(self) -> None:
         """Hand over what is left and close the sinks, all at the same time."""

@@ -112,6 +112,13 @@ def test_secrets_are_not_shown_even_when_somebody_logs_them(key: str) -> None:
     assert "hunter2" not in stream.getvalue()
 
 
+def test_a_field_may_have_any_name() -> None:
+    stream = io.StringIO()
+    configure("info", stream)
+    Log("core").info("m", message="a", level="b", self="c", name="d")
+    assert stream.getvalue().endswith("core: m message=a level=b self=c name=d\n")
+
+
 def test_colour_is_for_terminals() -> None:
     terminal, pipe = Terminal(), io.StringIO()
     configure("info", terminal)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from talkburst.obs.frame import Frame
 from talkburst.obs.trace import BACKLOG, Trace
 
@@ -68,13 +70,14 @@ async def test_what_was_seen_before_the_start_is_kept() -> None:
     await trace.close()
 
 
-async def test_too_many_at_once_are_dropped_and_counted() -> None:
+async def test_too_many_at_once_are_dropped_counted_and_told_of(caplog: pytest.LogCaptureFixture) -> None:
     memory = Memory()
     trace = Trace("core", [memory])
     for _ in range(BACKLOG + 3):
         trace.message(b"1", A, B, True, "sip", "UDP", 1.0)
     await trace.close()
     assert (len(memory.payloads), trace.dropped) == (BACKLOG, 3)
+    assert caplog.text.count("messages are missing from the trace") == 1
 
 
 def test_without_a_sink_nothing_is_kept_and_no_loop_is_needed() -> None:
