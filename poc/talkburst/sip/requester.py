@@ -10,8 +10,8 @@ nonce stale. What cannot be answered (no credentials, wrong password) and every 
 `next_cseq` gives the number of a repetition; a dialog's is `dialog.next_cseq`. Without it the number is counted up from
 the request's own, and `response.cseq.number` tells the one that was used last. `request` itself is never changed.
 
-What answered a challenge goes into later requests of the same Call-ID at once, with the nonce count one higher: a
-refresh costs no second round trip.
+What led to a 2xx goes into later requests of the same Call-ID at once, with the nonce count one higher: a refresh costs
+no second round trip.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class _Attempt:
                 if self._meets(outcome):
                     self._depart(now)
                     return
-            elif self._used:
+            elif self._used and outcome.status < 300:
                 self._requester.learn(self._request.call_id, self._used)
         self._handler(outcome, now)
 
