@@ -1,0 +1,50 @@
+"""How long to wait before something that failed is tried again, and when something that lapses is renewed."""
+
+from __future__ import annotations
+
+import re
+
+from talkburst.sip.message import Response
+
+FIRST_DELAY = 0.5  # seconds; whoever is only a moment late is met almost at once
+LONGEST_DELAY = 120.0  # seconds
+
+
+class Backoff:
+    """Delays that double with each failure, as RFC 5626 4.5 doubles them, up to a longest one.
+
+    RFC 5626 begins at 30 s, which is meant for a network of many clients. Here the first delays are short, so that
+    daemons that depend on one another may be started in any order.
+    """
+
+    __slots__ = ("_failures", "first", "longest")
+
+    def __init__(self, first: float = FIRST_DELAY, longest: float = LONGEST_DELAY) -> None:
+        self.first = first
+        self.longest = longest
+        self._failures = 0
+
+    def next(self, at_least: float | None = None) -> float:
+        """Seconds to wait after one more failure; `at_least` is what the peer asked for with Retry-After."""
+        delay = min(self.first * 2.0 ** min(self._failures, 32), self.longest)
+        self._failures += 1
+        return delay if at_least is None else max(delay, at_least)
+
+    def reset(self) -> None:
+        """It worked: the next failure is a first one again."""
+        self._failures = 0
+
+
+def retry_after(response: Response) -> float | None:
+    """The seconds of a Retry-After header; None when there is none to be read (RFC 3261 20.33)."""
+    found = re.match(r"\s*([0-9]{1,10})(?![0-9])", response.get("Retry-After") or "")
+    return float(found[1]) if found else None
+
+
+def renewal(granted: float) -> float:
+    """Seconds after which something granted for `granted` seconds is renewed.
+
+    600 s before the end when more than 1200 s were granted, else at half time: what TS 24.229 lays down for
+    registrations and for subscriptions to the reg event, and what does for the rest.
+    """
+    return granted - 600 if granted > 1200 else granted / 2

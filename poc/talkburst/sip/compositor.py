@@ -1,0 +1,246 @@
+"""The event state compositor: takes PUBLISH requests and keeps what they publish (RFC 3903 section 6).
+
+    EventStateCompositor(uas, agenda, package, token, *, decide=...)
+    compositor.on_publish(transaction, request, now)     for Uas.serve("PUBLISH", ...)
+    compositor.publications(resource) -> list[Publication]
+    compositor.remove(publication)                       drops one without telling the package
+    compositor.move(old, new)                            two resources turn out to be one
+
+What a document means is the package's business (`PublicationPackage`). It hears of each change after the answer has
+been handed to the engine, so that the 200 leaves before what the change causes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from talkburst.sip.agenda import Agenda, Alarm
+from talkburst.sip.defects import Defect
+from talkburst.sip.flow import DEFAULT_PORT, Flow
+from talkburst.sip.headers import is_token
+from talkburst.sip.message import Request
+from talkburst.sip.transaction.server import ServerTransaction
+from talkburst.sip.uas import Uas
+
+Content = TypeVar("Content")
+Decide = Callable[[str, Mapping[str, object]], None]
+
+
+@dataclass(slots=True, eq=False)
+class Publication(Generic[Content]):
+    """One piece of event state. The object stays the same while it is refreshed and modified; the entity-tag changes.
+
+    `published_at` is when a body came last, a refresh does not move it. `source` is the sent-by of the bottom Via as
+    host:port, `asserted` the P-Asserted-Identity values. `owner` belongs to the package: whom it ties this state to.
+    """
+
+    etag: str
+    resource: str
+    body: bytes
+    content: Content
+    published_at: float
+    expires_at: float
+    source: str
+    asserted: tuple[str, ...]
+    owner: str | None = None
+
+
+class PublicationPackage(Protocol[Content]):
+    """What an event package decides about its publications. Durations are whole seconds."""
+
+    name: str
+    media_type: str
+    min_expires: int
+    default_expires: int
+    max_expires: int
+
+    def authorise(self, request: Request, flow: Flow, now: float) -> tuple[int, str] | str:
+        """The resource that is published to, or status and reason of a refusal."""
+
+    def read(self, body: bytes) -> Content | Defect:
+        """What the document says, or why it cannot be taken."""
+
+    def published(self, publication: Publication[Content], now: float) -> None:
+        """New state: an initial publication, or another body under an old one."""
+
+    def withdrawn(self, publication: Publication[Content], why: str, now: float) -> None:
+        """State that is gone: its publisher removed it, or it expired."""
+
+
+class Refusal(NamedTuple):
+    """An answer other than 200; `reason` None is the standard phrase."""
+
+    status: int
+    reason: str | None = None
+    headers: tuple[tuple[str, object], ...] = ()
+
+
+class _Order(NamedTuple, Generic[Content]):
+    """What a request that passed every check asks for. `content` None: no body, so the state stays as it is."""
+
+    resource: str
+    publication: Publication[Content] | None
+    expires: int
+    content: Content | None
+
+
+class EventStateCompositor(Generic[Content]):
+    """RFC 3903 6: each request either takes effect as a whole and gets a new entity-tag, or changes nothing."""
+
+    def __init__(
+        self,
+        uas: Uas,
+        agenda: Agenda,
+        package: PublicationPackage[Content],
+        token: Callable[[], str],
+        *,
+        decide: Decide = lambda what, facts: None,
+    ) -> None:
+        self._uas = uas
+        self._agenda = agenda
+        self._package = package
+        self._token = token
+        self._decide = decide
+        self._resources: dict[str, dict[str, Publication[Content]]] = {}
+        self._alarms: dict[Publication[Content], Alarm] = {}
+
+    def publications(self, resource: str) -> list[Publication[Content]]:
+        """What is published for a resource now; what was published last stands last."""
+        return sorted(self._resources.get(resource, {}).values(), key=lambda publication: publication.published_at)
+
+    def resources(self) -> list[str]:
+        """Every resource for which something is published."""
+        return list(self._resources)
+
+    def on_publish(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Answers one PUBLISH. Record-Route and Contact mean nothing here and are not looked at (RFC 3903 4)."""
+        order = self._judge(request, transaction.flow, now)
+        if isinstance(order, Refusal):
+            self._decide(
+                "PUBLISH refused",
+                {"status": order.status, "why": order.reason, "call_id": request.call_id, "event": str(request.event)},
+            )
+            self._uas.reply(transaction, order.status, now, order.reason, order.headers)
+            return
+        etag, changed = self._perform(order, request, now)
+        self._decide(
+            "PUBLISH accepted",
+            {"resource": order.resource, "expires": order.expires, "etag": etag, "call_id": request.call_id},
+        )
+        self._uas.reply(transaction, 200, now, headers=[("Expires", order.expires), ("SIP-ETag", etag)])
+        if changed is None:
+            return
+        if order.expires == 0:
+            self._package.withdrawn(changed, "removed by its publisher", now)
+        else:
+            self._package.published(changed, now)
+
+    def remove(self, publication: Publication[Content]) -> None:
+        """Drop a publication; who drops it knows, so the package is not told. Nothing happens when it is gone."""
+        alarm = self._alarms.pop(publication, None)
+        if alarm is None:
+            return
+        alarm.cancel()
+        stored = self._resources[publication.resource]
+        del stored[publication.etag]
+        if not stored:
+            del self._resources[publication.resource]
+
+    def move(self, old: str, new: str) -> None:
+        """What was published for `old` belongs to `new` from now on, under the same entity-tags."""
+        moved = self._resources.pop(old, {}) if old != new else {}
+        for publication in moved.values():
+            publication.resource = new
+        if moved:
+            self._resources.setdefault(new, {}).update(moved)
+
+    # The six steps of RFC 3903 6, in their order.
+
+    def _judge(self, request: Request, flow: Flow, now: float) -> _Order[Content] | Refusal:
+        resource = self._package.authorise(request, flow, now)
+        if not isinstance(resource, str):
+            return Refusal(*resource)
+        event = request.event
+        if event is None or event.package != self._package.name:
+            return Refusal(489, None, (("Allow-Events", ", ".join(self._uas.allow_events) or self._package.name),))
+        publication = self._match(request, resource)
+        if isinstance(publication, Refusal):
+            return publication
+        expires = self._grant(request)
+        if isinstance(expires, Refusal):
+            return expires
+        content = self._content(request, publication)
+        if isinstance(content, Refusal):
+            return content
+        return _Order(resource, publication, expires, content)
+
+    def _match(self, request: Request, resource: str) -> Publication[Content] | Refusal | None:
+        """Step 3: the publication that SIP-If-Match names."""
+        fields = request.get_all("SIP-If-Match")
+        if not fields:
+            return None
+        if len(fields) > 1 or not is_token(fields[0]):
+            return Refusal(400, "SIP-If-Match has to be one entity-tag")
+        return self._resources.get(resource, {}).get(fields[0]) or Refusal(412)
+
+    def _grant(self, request: Request) -> int | Refusal:
+        """Step 4: the duration. It may be shortened and is never lengthened; 0 is never too brief."""
+        asked = request.expires
+        if asked is None:
+            return self._package.default_expires
+        if 0 < asked < self._package.min_expires:
+            return Refusal(423, None, (("Min-Expires", self._package.min_expires),))
+        return min(asked, self._package.max_expires)
+
+    def _content(self, request: Request, publication: Publication[Content] | None) -> Content | Refusal | None:
+        """Step 5: the document. None when the request has no body and refreshes or removes `publication`."""
+        if not request.body:
+            return Refusal(400, "neither a document nor SIP-If-Match") if publication is None else None
+        content_type = request.content_type
+        if content_type is None or content_type.media_type != self._package.media_type:
+            return Refusal(415, None, (("Accept", self._package.media_type),))
+        content = self._package.read(request.body)
+        return Refusal(content.status, content.text) if isinstance(content, Defect) else content
+
+    def _perform(self, order: _Order[Content], request: Request, now: float) -> tuple[str, Publication[Content] | None]:
+        """Step 6: the new entity-tag, and the publication whose state changed."""
+        etag, publication = self._token(), order.publication
+        if order.expires == 0:
+            if publication is not None:
+                self.remove(publication)
+            return etag, publication
+        if publication is None:
+            assert order.content is not None  # without a publication to refer to, step 5 refuses a missing body
+            publication = Publication(
+                etag, order.resource, b"", order.content, now, now, bottom_via(request), asserted_identities(request)
+            )
+        else:
+            self.remove(publication)
+        publication.etag, publication.expires_at = etag, now + order.expires
+        self._store(publication)
+        if order.content is None:
+            return etag, None
+        publication.body, publication.content, publication.published_at = request.body, order.content, now
+        return etag, publication
+
+    def _store(self, publication: Publication[Content]) -> None:
+        self._resources.setdefault(publication.resource, {})[publication.etag] = publication
+        self._alarms[publication] = self._agenda.schedule(publication.expires_at, partial(self._expired, publication))
+
+    def _expired(self, publication: Publication[Content], now: float) -> None:
+        self.remove(publication)
+        self._package.withdrawn(publication, "expired", now)
+
+
+def bottom_via(request: Request) -> str:
+    """The sent-by of whoever made the request, as host:port; the port is there even if it is the default."""
+    via = request.vias[-1]
+    return f"{via.host}:{via.port or DEFAULT_PORT}".lower()
+
+
+def asserted_identities(request: Request) -> tuple[str, ...]:
+    """The P-Asserted-Identity values as received; RFC 3325 9.1 allows one SIP URI and one tel URI."""
+    return tuple(request.values("P-Asserted-Identity"))
