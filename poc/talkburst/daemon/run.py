@@ -1,6 +1,6 @@
 """Runs one daemon from the ready line to the last drained message.
 
-Exit codes: 0 ended as asked, 1 could not start or did not drain, 2 wrong configuration.
+Exit codes: 0 ended as asked, 1 could not start, go on or drain, 2 wrong configuration.
 """
 
 import asyncio

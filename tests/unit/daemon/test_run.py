@@ -125,6 +125,15 @@ def test_a_second_signal_ends_it_at_once(start: Start) -> None:
     assert "second signal, ending at once signal=SIGTERM" in log
 
 
+def test_a_daemon_that_sees_no_sense_in_going_on_says_why(start: Start, tmp_path: Path) -> None:
+    daemon = start(fault="ends")
+    ready(daemon)
+    code, log = ended(daemon)
+    assert code == 1
+    assert log.endswith("info    core: stopped\ncore: the password is wrong\n")
+    assert list((tmp_path / "s").iterdir()) == []
+
+
 def test_a_fault_while_stopping_is_logged_and_the_socket_removed(start: Start, tmp_path: Path) -> None:
     daemon = start(fault="stop fails")
     ready(daemon)

@@ -10,6 +10,7 @@ from talkburst.daemon.command import Asked, Flag, asking, daemon_command
 from talkburst.daemon.control import Answer, Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
+from talkburst.daemon.start_error import StartError
 from talkburst.obs.trace import Trace
 
 FAULT = os.environ.get("TOY_FAULT", "")
@@ -29,7 +30,12 @@ class Toy(asyncio.DatagramProtocol):
         self.trace = trace
         self.log = log
         self.transport: asyncio.DatagramTransport | None = None
+        if "ends" in FAULT:
+            self.ended = self.end
         self.commands: Mapping[str, Command] = {"say": self.say}
+
+    async def end(self) -> None:
+        raise StartError("the password is wrong")
 
     async def say(self, arguments: Answer) -> Answer:
         return {"said": arguments["word"]}
