@@ -348,6 +348,15 @@ def test_stop_ends_without_the_last_notify_too(bench: Bench) -> None:
     assert bench.ends == [(NO_NOTIFY, None)]
 
 
+def test_a_notify_that_crossed_the_unsubscribe_is_not_the_last_one(bench: Bench) -> None:
+    bench.establish()
+    bench.subscription.stop(bench.net.now)
+    bench.answer("200 OK", "Expires: 0")
+    bench.notify("active;expires=100")
+    bench.net.run(33)
+    assert bench.ends == [(NO_NOTIFY, None)]
+
+
 def test_stop_ends_when_unsubscribing_fails(bench: Bench) -> None:
     bench.establish()
     bench.subscription.stop(bench.net.now)
