@@ -99,26 +99,35 @@ def split_header_lines(text: str) -> tuple[list[HeaderLine], str]:
     """The header lines of a head without its start line, and what is wrong with the first that is none, or nothing."""
     lines: list[HeaderLine] = []
     complaint = ""
-    for line in text.split("\r\n") if text else []:
-        if "\n" in line or "\r" in line:
-            complaint = complaint or f"a line break that is not CRLF in {line[:40]!r}"
-            continue
-        if line[:1] in (" ", "\t") and lines:
-            last = lines[-1]
-            value = f"{last.value} {line.strip(BLANK)}".strip(BLANK)
-            lines[-1] = HeaderLine(last.name, last.key, value, f"{last.line}\r\n{line}")
-            continue
+    received = text.split("\r\n") if text else []
+    unfolded = received
+    if "\r\n " in text or "\r\n\t" in text:
+        received, unfolded = _unfold(received)
+    for raw, line in zip(received, unfolded, strict=True):
         name, colon, value = line.partition(":")
         if not is_usual(name):
             name = name.rstrip(BLANK)
             if not is_token(name):
-                complaint = complaint or f"{line[:40]!r} is no header"
-                continue
-        if colon:
-            lines.append(HeaderLine(name, header_key(name), value.strip(BLANK), line))
+                colon = ""
+        if "\n" in line or "\r" in line:
+            complaint = complaint or f"a line break that is not CRLF in {line[:40]!r}"
+        elif colon:
+            lines.append(HeaderLine(name, header_key(name), value.strip(BLANK), raw))
         else:
             complaint = complaint or f"{line[:40]!r} is no header"
     return lines, complaint
+
+
+def _unfold(received: list[str]) -> tuple[list[str], list[str]]:
+    """Puts folded lines together: as they were received, and as the one line they stand for (RFC 3261 7.3.1)."""
+    folds: list[list[str]] = []
+    for line in received:
+        if line[:1] in (" ", "\t") and folds:
+            folds[-1].append(line)
+        else:
+            folds.append([line])
+    raw = ["\r\n".join(fold) for fold in folds]
+    return raw, [" ".join([line.strip(BLANK) for line in fold]) if len(fold) > 1 else fold[0] for fold in folds]
 
 
 def _start(line: str) -> tuple[Request | Response | None, str]:

@@ -16,7 +16,7 @@ _HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 # scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 # telephone-subscriber = global-number / local-number   (RFC 3966 3, without the parameters)
-_TELEPHONE_NUMBER = re.compile(r"\+[0-9().-]*[0-9][0-9().-]*|[0-9A-Fa-f*#().-]*[0-9A-Fa-f*#][0-9A-Fa-f*#().-]*")
+_TELEPHONE_NUMBER = re.compile(r"\+[0-9().-]+|[0-9A-Fa-f*#().-]+")
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 # reserved = ";" / "/" / "?" / ":" / "@" / "&" / "=" / "+" / "$" / ","   and the sign of the escape itself
@@ -201,7 +201,7 @@ def _parse_sip_uri(scheme: str, rest: str) -> SipUri:
 
 def _parse_tel_uri(rest: str) -> TelUri:
     number, semicolon, params = rest.partition(";")
-    if _TELEPHONE_NUMBER.fullmatch(number) is None:
+    if _TELEPHONE_NUMBER.fullmatch(number) is None or not number.strip("+-.()"):
         raise UriError(f"{number!r} is no telephone number")
     return TelUri(number, _parse_params(params) if semicolon else {})
 

@@ -135,7 +135,7 @@ def test_broken_response_can_only_be_dropped(line):
 def test_folded_header_is_one_value_and_keeps_its_bytes():
     data = request(more=b"Subject: a\r\n  b\r\n\t \r\n c\r\nContent-Length: 0\r\n")
     message = parsed(data)
-    assert message.get("Subject") == "a b c"
+    assert message.get("Subject") == "a b  c"
     assert message.to_bytes() == data
 
 
@@ -159,6 +159,25 @@ def test_nothing_but_line_breaks_and_nuls_is_a_keep_alive(data):
 
 def test_a_message_is_no_keep_alive():
     assert not is_keepalive(b"\r\n\r\nOPTIONS")
+
+
+@pytest.mark.parametrize(
+    ("more", "start"),
+    [
+        (b"Subject: x" + b"\r\n a" * 15000, b"sip:h"),
+        (b"Contact: " + b'"",' * 20000, b"sip:h"),
+        (b"Contact: " + b'\\"' * 30000, b"sip:h"),
+        (b"Contact: <sip:h>" + b';a=""' * 12000, b"sip:h"),
+        (b"Content-Length: " + b"9" * 60000, b"sip:h"),
+        (b"", b"tel:+" + b"1" * 60000 + b"x"),
+        (b"", b"sip:" + b"%41" * 20000 + b"@h"),
+    ],
+)
+def test_a_datagram_made_to_be_slow_is_not(more, start):
+    """Each is of a kind that takes seconds to minutes where a reader is quadratic."""
+    message = parse_message(request(b"OPTIONS " + start + b" SIP/2.0\r\n", more + b"\r\n" if more else b""))
+    if isinstance(message, Request):
+        defects(message, "registrar")
 
 
 LINES = st.lists(

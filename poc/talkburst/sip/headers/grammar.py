@@ -37,15 +37,15 @@ def unquote(text: str) -> str:
     return _QUOTED_PAIR.sub(r"\1", inner) if "\\" in inner else inner
 
 
-def closing_quote(text: str) -> int:
-    """The index of the quote that closes the one `text` starts with, or -1."""
-    position = 1
+def closing_quote(text: str, opening: int = 0) -> int:
+    """The index of the quote that closes the one at `opening`, or -1."""
+    position = opening + 1
     while True:
         position = text.find('"', position)
         if position < 0:
             return -1
         before = position - 1
-        while text[before] == "\\" and before > 0:
+        while text[before] == "\\" and before > opening:
             before -= 1
         if (position - before) % 2:  # an even number of backslashes stands before it
             return position
@@ -77,10 +77,9 @@ def _split_outside(text: str, separator: str) -> list[str]:
         elif character == "<":
             in_brackets = True
         elif character == '"':
-            closing = closing_quote(text[position:])
-            if closing < 0:
+            position = closing_quote(text, position)
+            if position < 0:
                 break
-            position += closing
         elif character == separator:
             parts.append(text[start:position].strip())
             start = position + 1
