@@ -1,0 +1,179 @@
+"""The PoC server without its sockets: which room takes which request, and what one tells another."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from talkburst.sip.engine import Engine
+from talkburst.sip.flow import Flow
+from talkburst.sip.headers import NameAddr, SubscriptionState, parse_name_addr
+from talkburst.sip.message import Request
+from talkburst.sip.notifier import contact_uri
+from talkburst.sip.requester import Requester
+from talkburst.sip.subscriber import Subscriber, Subscription
+from talkburst.sip.uas import Uas
+from talkburst.xml.poc_settings import MEDIA_TYPE as SETTINGS_TYPE
+from talkburst.xml.reginfo import MEDIA_TYPE as REGINFO_TYPE
+from talkburst_server.decision import Decide
+from talkburst_server.reg_watcher import TAG, PocRegistration, RegWatcher
+from talkburst_server.settings import DEFAULT_EXPIRES, PACKAGE, PocSettingsPackage
+from talkburst_server.third_party import ThirdPartyRegistrar, ThirdPartyRegistration
+from talkburst_server.users import User, Users
+
+# What deployed PoC servers call themselves in Server; our name and version follow.
+SOFTWARE: Final = "PoC-serv/OMA1.0"
+
+
+class PocServer:
+    """The participating PoC server of its users, behind an IMS core.
+
+    `uri` is its own SIP URI, `trusted(flow)` says whose identities it believes.
+    `fetch(addresses, now)` is called when the XDM documents of a user's PoC Addresses are due, and `forget(addresses)`
+    when the user has gone. Neither may block.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        token: Callable[[], str],
+        *,
+        uri: str,
+        trusted: Callable[[Flow], bool],
+        fetch: Callable[[Sequence[str], float], None],
+        forget: Callable[[Sequence[str]], None],
+        decide: Decide,
+        software: str = SOFTWARE,
+        reg_expires: int = 600_000,
+        settings_expires_max: int = DEFAULT_EXPIRES,
+        notify_interval: float = 5.0,
+        notify_first: bool = False,
+    ) -> None:
+        self._engine = engine
+        self._uri = uri
+        self._fetch = fetch
+        self._forget = forget
+        self._decide = decide
+        self._software = software
+        self._reg_expires = reg_expires
+        self.users = Users()
+        self.uas = Uas(engine, token, allow_events=(PACKAGE,), accept=(SETTINGS_TYPE, REGINFO_TYPE), software=software)
+        self.settings = PocSettingsPackage(
+            engine,
+            self.uas,
+            self.users,
+            token,
+            trusted=trusted,
+            decide=decide,
+            max_expires=settings_expires_max,
+            notify_interval=notify_interval,
+            notify_first=notify_first,
+        )
+        self.third_party = ThirdPartyRegistrar(
+            self.uas,
+            engine.agenda,
+            trusted=trusted,
+            watcher=self._watcher,
+            on_left=self._on_left,
+            decide=decide,
+        )
+        self._requester = Requester(engine, None, token)
+        self.subscriber = Subscriber(engine, self.uas, packages=("reg",))
+        self.uas.serve("REGISTER", self.third_party.on_register)
+        self.uas.serve("NOTIFY", self.subscriber.on_notify)
+        self.uas.serve("SUBSCRIBE", self.settings.notifier.on_subscribe)
+        self.uas.serve("PUBLISH", self.settings.compositor.on_publish)
+
+    def show(self, now: float) -> dict[str, object]:
+        """What the server knows, for a human."""
+        registrations = self.third_party.registrations
+        return {
+            "registrations": [_show_registration(registration, now) for registration in registrations],
+            "users": [self._show_user(user, now) for user in self.users.all()],
+        }
+
+    # The reg event
+
+    def _watcher(self, user: str) -> RegWatcher:
+        return RegWatcher(user, self._engine.agenda, self._subscribe, self._on_registration, self._decide)
+
+    def _subscribe(
+        self,
+        user: str,
+        route: str | None,
+        on_notify: Callable[[Request, SubscriptionState, float], None],
+        on_end: Callable[[str, float | None, float], None],
+    ) -> Subscription:
+        """TS 24.229 5.7.1.1: an application server watches under its own identity, which stands in the criteria."""
+        own = parse_name_addr(f"<{self._uri}>")
+        return Subscription(
+            self._requester,
+            subscriber=self.subscriber,
+            event="reg",
+            target=user,
+            from_=own,
+            to=NameAddr("", parse_name_addr(f"<{user}>").uri, {}),
+            contact=f"<{contact_uri(self._engine.listener())}>",
+            accept=REGINFO_TYPE,
+            expires=self._reg_expires,
+            headers=[("P-Asserted-Identity", own), ("User-Agent", self._software)],
+            route=[route] if route else [],
+            on_notify=on_notify,
+            on_end=on_end,
+        )
+
+    def _on_registration(self, watcher: RegWatcher, before: PocRegistration | None, now: float) -> None:
+        registration = watcher.registration or PocRegistration()
+        user = self.users.learn(watcher.address, registration.canonical) or self.users.of(watcher.address)
+        changed = before is None or before.addresses != registration.addresses
+        if changed:
+            what = "PoC Addresses learnt" if registration.addresses else f"no active contact of the user has {TAG}"
+            facts = {"addresses": registration.addresses or None, "contacts": len(registration.contacts)}
+            self._decide(what, {"user": watcher.user, **facts})
+        if user is not None:
+            self.settings.contacts(user, registration.contacts, now)
+        if registration.addresses and (changed or watcher.documents_due):
+            watcher.documents_due = False
+            self._fetch(registration.addresses, now)
+
+    def _on_left(self, registration: ThirdPartyRegistration, now: float) -> None:
+        user = self.users.of(registration.address)
+        if user is not None:
+            self.settings.deregistered(user, now)
+        reading = registration.watcher.registration
+        if reading is not None:
+            self._forget(reading.addresses)
+
+    # For a human
+
+    def _show_user(self, user: User, now: float) -> dict[str, object]:
+        effective = self.settings.effective(user)
+        return {
+            "addresses": user.addresses,
+            "learnt_from_reg_event": user.confirmed,
+            "contacts": [contact.uri for contact in user.contacts],
+            "effective": None
+            if effective is None
+            else {"entity": effective.id, "barring": effective.barring, "answer_mode": effective.answer_mode},
+            "publications": [
+                {
+                    "entities": [entity.id for entity in publication.content.entities],
+                    "expires_in": round(publication.expires_at - now),
+                    "from": publication.source,
+                    "contact": publication.owner,
+                }
+                for publication in self.settings.compositor.publications(user.key)
+            ],
+            "watchers": [
+                {"subscriber": watcher.subscriber, "expires_in": round(watcher.expires_at - now)}
+                for watcher in self.settings.notifier.watching(PACKAGE, user.key)
+            ],
+        }
+
+
+def _show_registration(registration: ThirdPartyRegistration, now: float) -> dict[str, object]:
+    reading = registration.watcher.registration
+    return {
+        "user": registration.watcher.user,
+        "expires_in": round(registration.expires_at - now),
+        "reg_subscription": registration.watcher.subscription_state,
+        "poc_addresses": None if reading is None else list(reading.addresses),
+    }

@@ -1,0 +1,226 @@
+"""The poc-settings package at the PoC server: what users publish, who may see it, and what the document says.
+
+RFC 4354. The server composes by union: one entity for each client of the user, so that a client sees what the others
+published and can resolve a conflict. For the server's own use the last publication counts.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Final
+
+from talkburst.sip.compositor import EventStateCompositor, Publication, asserted_identities
+from talkburst.sip.defects import Defect
+from talkburst.sip.engine import Engine
+from talkburst.sip.flow import Flow
+from talkburst.sip.headers import HeaderError, parse_name_addr
+from talkburst.sip.message import Request
+from talkburst.sip.notifier import Notifier, NotifierSubscription
+from talkburst.sip.uas import Uas
+from talkburst.sip.uri import SipUri, TelUri
+from talkburst.xml.document import XmlError
+from talkburst.xml.poc_settings import MEDIA_TYPE, Entity, PocSettings, from_xml, to_xml
+from talkburst_server.decision import Decide
+from talkburst_server.users import PocContact, User, Users, address_of_record
+
+PACKAGE: Final = "poc-settings"
+DEFAULT_EXPIRES: Final = 3600  # RFC 4354 5.4
+MIN_EXPIRES: Final = 60
+
+SettingsPublication = Publication[PocSettings]
+
+
+class PocSettingsPackage:
+    """Compositor, notifier and policy of poc-settings in one; `trusted` says whose P-Asserted-Identity is believed."""
+
+    name = PACKAGE
+    media_type = MEDIA_TYPE
+
+    def __init__(
+        self,
+        engine: Engine,
+        uas: Uas,
+        users: Users,
+        token: Callable[[], str],
+        *,
+        trusted: Callable[[Flow], bool],
+        decide: Decide,
+        max_expires: int = DEFAULT_EXPIRES,
+        notify_interval: float = 5.0,
+        notify_first: bool = False,
+    ) -> None:
+        self.max_expires = max_expires
+        self.default_expires = min(DEFAULT_EXPIRES, max_expires)
+        self.min_expires = min(MIN_EXPIRES, max_expires)
+        self.notify_interval = notify_interval
+        self._users = users
+        self._trusted = trusted
+        self._decide = decide
+        self.compositor: EventStateCompositor[PocSettings] = EventStateCompositor(
+            uas, engine.agenda, self, token, decide=decide
+        )
+        self.notifier = Notifier(engine, uas, [self], token, notify_first=notify_first, decide=decide)
+        users.on_merge = self._merge
+
+    # What both roles ask for.
+
+    def authorise(self, request: Request, flow: Flow, now: float) -> tuple[int, str] | str:
+        """The settings record that Request-URI and trusted identity name; else who is refused, and why.
+
+        RFC 4354 5.6.2: nobody but the user. No registration is needed and no reg event waited for.
+        """
+        if not self._trusted(flow):
+            return 403, "Peer is not trusted to assert identities"
+        uri = request.parsed_uri
+        if not (isinstance(uri, TelUri) or (isinstance(uri, SipUri) and uri.user)):
+            return 404, "Request-URI is no PoC Address"
+        user = self._users.asserted(_identities(request))
+        if user is None:
+            return 403, "No P-Asserted-Identity"
+        if uri.addr_of_record() not in user.addresses:
+            return 403, "P-Asserted-Identity is not this user"
+        return user.key
+
+    # Publications.
+
+    def read(self, body: bytes) -> PocSettings | Defect:
+        """A document that says something about its publisher (RFC 4354 5.14); what can be understood is taken."""
+        try:
+            settings = from_xml(body)
+        except XmlError as error:
+            return Defect("RFC 4354 6", f"poc-settings: {error}", 400)
+        if not settings.entities:
+            return Defect("RFC 4354 5.14", "poc-settings: no entity", 400)
+        return settings
+
+    def published(self, publication: SettingsPublication, now: float) -> None:
+        """Stores the user's settings: ties them to the contact they came from, and tells the user's clients."""
+        user = self._user(publication.resource)
+        self._supersede(publication)
+        contact = _contact_of(publication, user.contacts)
+        publication.owner = contact.key if contact else None
+        entity = publication.content.entities[0]
+        self._decide(
+            "settings stored",
+            {
+                "user": user.addresses[0],
+                "entity": entity.id,
+                "barring": entity.barring,
+                "answer_mode": entity.answer_mode,
+                "tolerated": publication.content.tolerated or None,
+            },
+        )
+        self.changed(user, now)
+
+    def withdrawn(self, publication: SettingsPublication, why: str, now: float) -> None:
+        user = self._user(publication.resource)
+        self._tell_gone(user, publication, why)
+        self.changed(user, now)
+
+    def _supersede(self, publication: SettingsPublication) -> None:
+        """A client that lost its entity-tag publishes anew; what it published before is the same entity from the same
+        place, and must not come back when the new state goes."""
+        ids = {entity.id for entity in publication.content.entities}
+        for other in self.compositor.publications(publication.resource):
+            same_place = other.source == publication.source
+            if other is not publication and same_place and ids & {entity.id for entity in other.content.entities}:
+                self.compositor.remove(other)
+
+    # Notifications.
+
+    def state(self, subscription: NotifierSubscription, now: float) -> bytes:
+        """The document: no entity when nothing is published (RFC 4354 5.7)."""
+        user = self._users.by_key(subscription.resource)
+        return to_xml(PocSettings(self.entities(user) if user else []))
+
+    def throttle_key(self, subscription: NotifierSubscription) -> Hashable:
+        """RFC 4354 5.10 counts notifications per user."""
+        user = self._users.by_key(subscription.resource)
+        return user.key if user else subscription.resource
+
+    def changed(self, user: User, now: float) -> None:
+        """Tell whoever watches this user."""
+        self.notifier.changed(PACKAGE, user.key, now)
+
+    # What the rest of the server asks for and tells.
+
+    def entities(self, user: User) -> list[Entity]:
+        """One entity for each client. Two that chose the same id are one, and what came last counts."""
+        found: dict[str, Entity] = {}
+        for publication in self.compositor.publications(user.key):
+            for entity in publication.content.entities:
+                known = found.setdefault(entity.id, Entity(entity.id))
+                for segment in ("barring", "answer_mode", "alert_barring", "simultaneous_sessions"):
+                    value = getattr(entity, segment)
+                    if value is not None:
+                        setattr(known, segment, value)
+        return list(found.values())
+
+    def effective(self, user: User) -> Entity | None:
+        """The settings that count for the user: the last publication's. None when there is none."""
+        publications = self.compositor.publications(user.key)
+        return publications[-1].content.entities[0] if publications else None
+
+    def contacts(self, user: User, contacts: Iterable[PocContact], now: float) -> None:
+        """The user's PoC contacts as the reg event shows them; settings of a contact that is gone go with it.
+
+        Settings that no contact was found for yet stay: their publisher may have registered a moment ago.
+        """
+        had_contacts = bool(user.contacts)
+        user.contacts = list(contacts)
+        gone = []
+        for publication in self.compositor.publications(user.key):
+            contact = _contact_of(publication, user.contacts)
+            if contact is not None:
+                publication.owner = contact.key
+            elif publication.owner is not None or (had_contacts and not user.contacts):
+                gone.append(publication)
+        self._drop(user, gone, "its contact is no longer registered", now)
+
+    def deregistered(self, user: User, now: float) -> None:
+        """The user has left: the settings are dropped, and whoever watches them is told so for the last time."""
+        user.contacts = []
+        publications = self.compositor.publications(user.key)
+        for publication in publications:
+            self.compositor.remove(publication)
+            self._tell_gone(user, publication, "the user deregistered")
+        self.notifier.terminate(PACKAGE, user.key, "deactivated", now)
+
+    def _drop(self, user: User, publications: list[SettingsPublication], why: str, now: float) -> None:
+        for publication in publications:
+            self.compositor.remove(publication)
+            self._tell_gone(user, publication, why)
+        if publications:
+            self.changed(user, now)
+
+    def _tell_gone(self, user: User, publication: SettingsPublication, why: str) -> None:
+        entity = publication.content.entities[0]
+        self._decide("settings dropped", {"user": user.addresses[0], "entity": entity.id, "why": why})
+
+    def _merge(self, old: str, new: str) -> None:
+        self.compositor.move(old, new)
+        self.notifier.move(PACKAGE, old, new)
+
+    def _user(self, key: str) -> User:
+        user = self._users.by_key(key)
+        assert user is not None, key  # `authorise` made the key
+        return user
+
+
+def _identities(request: Request) -> list[str]:
+    """The canonical addresses in P-Asserted-Identity; a value that is none is passed over."""
+    found = []
+    for value in asserted_identities(request):
+        try:
+            found.append(parse_name_addr(value).uri.addr_of_record())
+        except HeaderError:
+            address = address_of_record(value)
+            if address is not None:
+                found.append(address)
+    return found
+
+
+def _contact_of(publication: SettingsPublication, contacts: Iterable[PocContact]) -> PocContact | None:
+    """The contact that published: its instance id is the entity id, else it is reached where the PUBLISH came from."""
+    ids = {entity.id for entity in publication.content.entities}
+    among = list(contacts)
+    by_instance = next((contact for contact in among if contact.instance in ids), None)
+    return by_instance or next((contact for contact in among if contact.sent_by == publication.source), None)
