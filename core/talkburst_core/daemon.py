@@ -12,7 +12,7 @@ import talkburst
 from talkburst.daemon.address import advertised, parse_listen, show_host_port
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
-from talkburst.daemon.settings import ConfigurationError, CoreSettings, Settings
+from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.net import Clock, SipNode
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
@@ -48,7 +48,7 @@ class CoreDaemon:
         self.core = Core(
             _subscribers(self._settings.profiles, log),
             _credentials(self._settings.credentials),
-            _policy(self._settings),
+            _policy(settings),
             _trust(settings.trust.peers, hosts),
             self._engine,
             nonce_key=secrets.token_bytes(NONCE_KEY_SIZE),
@@ -122,7 +122,8 @@ def _shown(listener: Listener) -> str:
     return f"{listener.transport.lower()}:{show_host_port(listener.host, listener.port)}"
 
 
-def _policy(settings: CoreSettings) -> Policy:
+def _policy(whole: Settings) -> Policy:
+    settings = whole.core
     return Policy(
         domain=settings.domain,
         domains=tuple(settings.domains),
@@ -132,7 +133,8 @@ def _policy(settings: CoreSettings) -> Policy:
         challenge_all=settings.auth_requests == "challenge",
         notify_interval=settings.notify_interval,
         notify_first=settings.notify_first,
-        liveness=settings.liveness,
+        # The 504 has to be there before Timer F of the client (64*T1) ends its wait.
+        liveness=min(settings.liveness, 32 * whole.timers.t1),
         nonce_lifetime=settings.nonce_lifetime,
         software=SOFTWARE,
     )

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from talkburst.sip import NameAddr, Request, UriError, parse_uri
+from talkburst.sip import NameAddr, Request, parse_uri
 from talkburst.sip.flow import Flow, unbracketed
-from talkburst.sip.headers import HeaderError, parse_name_addrs
+from talkburst.sip.headers import HeaderError, parse_name_addr
 from talkburst_core.authentication import PROXY, Authentication, Decide
 from talkburst_core.bindings import Registration
-from talkburst_core.profile import Identity, Subscriber, Subscribers, address_of_record
+from talkburst_core.profile import Identity, Subscriber, Subscribers
 from talkburst_core.refusal import Refusal
 
 # What an untrusted peer may not say; RFC 3325 5, RFC 5502, RFC 7315.
@@ -143,13 +143,9 @@ def private_id_for(aor: str, subscriber: Subscriber) -> str:
 
 def _hints(request: Request) -> Iterator[str]:
     """The identities that a request claims, the strongest claim first: P-Preferred-Identity, then From."""
-    for value in request.get_all("P-Preferred-Identity"):
-        for address in parse_name_addrs(value):
-            yield address_of_record(str(address.uri))
-    try:
-        yield address_of_record(str(request.from_.uri))
-    except UriError:
-        return
+    for value in request.values("P-Preferred-Identity"):
+        yield parse_name_addr(value).uri.addr_of_record()
+    yield request.from_.uri.addr_of_record()
 
 
 def assert_identity(request: Request, asserted: Asserted) -> None:
@@ -167,9 +163,9 @@ def strip(request: Request) -> None:
 def asserted_by_peer(request: Request, subscribers: Subscribers) -> Asserted | None:
     """The user of ours whom a trusted peer names in P-Served-User or P-Asserted-Identity; None for anybody else."""
     for name in ("P-Served-User", "P-Asserted-Identity"):
-        for value in request.get_all(name):
+        for value in request.values(name):
             try:
-                found = subscribers.find(str(parse_name_addrs(value)[0].uri))
+                found = subscribers.find(str(parse_name_addr(value).uri))
             except HeaderError:
                 continue
             if found is not None:

@@ -7,13 +7,13 @@ is gone is told once to every subscription that may have known it.
 from collections.abc import Callable, Hashable, Iterator
 from typing import Final
 
-from talkburst.sip import Request, UriError
+from talkburst.sip import Request
 from talkburst.sip.flow import Flow
-from talkburst.sip.headers import parse_name_addrs
+from talkburst.sip.headers import HeaderError, parse_name_addr
 from talkburst.sip.notifier import NotifierSubscription
 from talkburst.xml import reginfo
 from talkburst_core.bindings import Binding, ContactEvent, Ended, Registration
-from talkburst_core.profile import Identity, Subscribers, address_of_record
+from talkburst_core.profile import Identity, Subscribers
 
 # RFC 3261 20.10 and 10.2: these have attributes of their own in the document, or are no news.
 _KNOWN_PARAMS: Final = frozenset({"q", "expires"})
@@ -75,9 +75,7 @@ class RegEvent:
 
 
 def _asserted(request: Request) -> Iterator[str]:
-    for value in request.get_all("P-Asserted-Identity"):
-        for address in parse_name_addrs(value):
-            yield address_of_record(str(address.uri))
+    return (parse_name_addr(value).uri.addr_of_record() for value in request.values("P-Asserted-Identity"))
 
 
 def _proxies(registration: Registration) -> set[str]:
@@ -86,8 +84,8 @@ def _proxies(registration: Registration) -> set[str]:
     for binding in registration.bindings:
         for value in binding.path:
             try:
-                found.update(address_of_record(str(address.uri)) for address in parse_name_addrs(value))
-            except (ValueError, UriError):
+                found.add(parse_name_addr(value).uri.addr_of_record())
+            except HeaderError:
                 continue
     return found
 

@@ -91,13 +91,18 @@ class ThirdPartyRegistration:
         """Tells every server that is to know."""
         evaluated = list(_evaluations(event))
         orders = self._orders(event, evaluated)
-        unmatched = [evaluation.reason for _, evaluation in evaluated if not evaluation.matched]
+        unmatched = " | ".join(evaluation.reason for _, evaluation in evaluated if not evaluation.matched)
         for server, order in orders.items():
-            facts = {**_facts(event), "to": order.to, "expires": event.expires, "unmatched": " | ".join(unmatched) or None}
+            facts = {
+                **_facts(event),
+                "to": order.to,
+                "expires": event.expires,
+                "unmatched": " | ".join(unmatched) or None,
+            }
             self.decide(f"third-party REGISTER to {server}: {order.reason}", facts)
             self._tell(server, order, event, now)
         if not orders:
-            self.decide("no third-party REGISTER: " + (_why_nobody(event) or " | ".join(unmatched)), _facts(event))
+            self.decide("no third-party REGISTER: " + (_why_nobody(event) or unmatched), _facts(event))
 
     # Which servers
 

@@ -96,6 +96,26 @@ def test_stranger_without_any_identity_of_ours_is_403(bench) -> None:
     assert bench.reasons("403 to SUBSCRIBE: no credentials")
 
 
+@pytest.mark.parametrize("value", ["", ",", "<sip:a b>", "nonsense"])
+def test_identity_that_cannot_be_read_does_no_harm(registered, value: str) -> None:
+    sent = registered.server(f"""
+        MESSAGE sip:alice@ims.example SIP/2.0
+        Route: <sip:orig@127.0.0.1:5054;lr>
+        P-Asserted-Identity: {value}
+        From: <sip:x@poc.ims.example>;tag=w
+        To: <sip:alice@ims.example>
+        Call-ID: odd
+        CSeq: 1 MESSAGE
+    """)
+    assert sent.lines == ["MESSAGE sip:alice@127.0.0.1:5090 SIP/2.0"]
+
+
+@pytest.mark.parametrize("value", ["<sip:a b>", "nonsense"])
+def test_preferred_identity_that_cannot_be_read_is_400(registered, value: str) -> None:
+    (answer,) = registered.subscribe("poc-settings", headers=f"P-Preferred-Identity: {value}")
+    assert answer.line.startswith("SIP/2.0 400 ")
+
+
 def test_registered_flow_means_the_listener_too(registered) -> None:
     flow = Flow("UDP", ("127.0.0.1", 5060), ("127.0.0.1", 5090), listener="clients")
     assert registered.core._flows.users(flow)
