@@ -4,6 +4,7 @@
     notifier.on_subscribe(transaction, request, now)          for Uas.serve("SUBSCRIBE", ...)
     notifier.changed(package, resource, now)                  the state of `resource` is another one now
     notifier.terminate(package, resource, reason, now, retry_after=None, only=None)
+    notifier.move(package, old, new)                          two resources turned out to be one
     notifier.subscriptions                                    all that live
     notifier.watching(package, resource)                      those of one resource
 

@@ -329,6 +329,17 @@ def test_nothing_is_told_of_a_resource_that_nobody_watches(bench: Bench) -> None
     assert bench.net.log == []
 
 
+def test_subscriptions_move_with_their_resource_and_nobody_is_told_of_it(bench: Bench) -> None:
+    bench.subscribe()
+    bench.notifier.move("reg", "alice", "alice and tel")
+    assert bench.run(1) == []
+    bench.change("b")
+    assert bench.run(1) == []
+    bench.notifier.changed("reg", "alice and tel", bench.net.now)
+    assert [request.body for request in bench.run(1)] == [b"b 1"]
+    assert bench.notifier.watching("reg", "alice") == []
+
+
 # Changes
 
 
