@@ -14,7 +14,7 @@ from talkburst.sip.proxy import Proxy, Target
 from talkburst_core.authentication import Decide
 from talkburst_core.bindings import Binding, Registration
 from talkburst_core.filter_criteria import Criterion, DefaultHandling, SessionCase, Subject
-from talkburst_core.identity import flow_key
+from talkburst_core.identity import STRIPPED, flow_key
 from talkburst_core.profile import Identity, Subscriber, Subscribers
 from talkburst_core.third_party import outcome_words
 
@@ -94,7 +94,9 @@ class Routing:
 
     def follow(self, transaction: ServerTransaction, request: Request, listener: str, now: float) -> None:
         """Sends a request where its Route, else its Request-URI, says."""
-        self.proxy.forward(transaction, request, [Target(listener)], now, record_route=request.method in RECORD_ROUTED)
+        distrusted = STRIPPED if listener.startswith(self.clients) else ()
+        target = Target(listener, distrusted=distrusted)
+        self.proxy.forward(transaction, request, [target], now, record_route=request.method in RECORD_ROUTED)
 
     # Application servers
 
@@ -226,7 +228,7 @@ class Routing:
 
 
 def _target(binding: Binding) -> Target:
-    return Target(binding.flow.listener, str(binding.contact.uri), tuple(binding.path))
+    return Target(binding.flow.listener, str(binding.contact.uri), tuple(binding.path), STRIPPED)
 
 
 def _loose_route(server: str) -> str:

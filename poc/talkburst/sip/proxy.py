@@ -39,12 +39,14 @@ Refusal = tuple[int, str | None, Iterable[tuple[str, object]]]
 class Target:
     """One member of the target set (RFC 3261 16.5): `uri` None keeps the Request-URI, `route` goes on top of Route.
 
-    It leaves by `listener` for whoever the topmost Route, else the Request-URI, names.
+    It leaves by `listener` for whoever the topmost Route, else the Request-URI, names. `distrusted` are header fields
+    that are taken out of responses from there (RFC 3325 5).
     """
 
     listener: str
     uri: str | None = None
     route: Sequence[str] = ()
+    distrusted: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -182,8 +184,8 @@ class Proxy:
     def forward_ack(self, request: Request, target: Target, now: float) -> None:
         """Passes on the ACK of a 2xx; one that may go no further is dropped, for an ACK has no answer."""
         if request.max_forwards != 0:
-            sent, listener, next_hop = self._outgoing(target.listener, request, target, False)
-            self._engine.send_stateless(sent, now, listener=listener, next_hop=next_hop)
+            ack = self._outgoing(target.listener, request, target, False)
+            self._engine.send_stateless(ack.request, now, listener=ack.listener, next_hop=ack.next_hop)
 
     def on_cancel(self, transaction: ServerTransaction, now: float) -> bool:
         """RFC 3261 16.10: cancels what is pending; the 487 comes back the way every answer does."""
@@ -205,7 +207,8 @@ class Proxy:
                 sent.prepend("Record-Route", f"<sip:{self._engine.listener(name).sent_by};lr>")
         for route in reversed(target.route):
             sent.prepend("Route", route)
-        return sent, target.listener, _next_hop(sent)
+        next_hop = _next_hop(sent)
+        return Outgoing(sent, target.listener, next_hop, target.distrusted)
 
 
 def _addresses(listener: Listener) -> tuple[tuple[str, int], tuple[str, int]]:

@@ -6,7 +6,7 @@ RFC 4320 keeps provisional responses and late answers of non-INVITE requests bac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from .agenda import Alarm
 from .engine import Engine
@@ -19,8 +19,15 @@ from .uri import Uri
 FailureHandler = Callable[[Outcome, float], bool]
 """Told what a forwarded request failed with, before that goes upstream. True: taken over, the proxy sends nothing."""
 
-Outgoing = tuple[Request, str | None, Uri]
-"""A request as it leaves, the name of its listener, and where it goes."""
+
+class Outgoing(NamedTuple):
+    """A request as it leaves, by which listener, where to, and which header fields its responses may not bring."""
+
+    request: Request
+    listener: str
+    next_hop: Uri
+    distrusted: Sequence[str] = ()
+
 
 # RFC 3261 16.7 step 6: these let the client try again and succeed, so they come first in their class.
 PREFERRED: Final = (401, 407, 415, 420, 484)
@@ -54,7 +61,7 @@ class ResponseContext:
         """Sends every request at once. `timeout`: seconds within which any response at all has to come."""
         if timeout is not None:
             self._liveness = self.engine.agenda.schedule(now + timeout, self._no_sign_of_life)
-        self._branches = [_Branch(self, *each) for each in outgoing]
+        self._branches = [_Branch(self, each) for each in outgoing]
         for branch in self._branches:
             branch.start(now)
         self._starting = False
@@ -145,22 +152,21 @@ class ResponseContext:
 class _Branch:
     """One forwarded request. RFC 3261 16.6 steps 10 and 11, 16.8."""
 
-    __slots__ = ("_context", "_listener", "_next_hop", "_timer_c", "client", "outcome", "request")
+    __slots__ = ("_context", "_outgoing", "_timer_c", "client", "outcome")
 
-    def __init__(self, context: ResponseContext, request: Request, listener: str | None, next_hop: Uri) -> None:
+    def __init__(self, context: ResponseContext, outgoing: Outgoing) -> None:
         self._context = context
-        self._listener = listener
-        self._next_hop = next_hop
+        self._outgoing = outgoing
         self._timer_c: Alarm | None = None
-        self.request = request
         self.client: ClientTransaction | None = None
         self.outcome: Outcome | None = None
 
     def start(self, now: float) -> None:
         if self._context.is_invite:
             self._restart_timer_c(now)
+        request, listener, next_hop, _ = self._outgoing
         self.client = self._context.engine.send_request(
-            self.request, self._on_outcome, now, listener=self._listener, next_hop=self._next_hop
+            request, self._on_outcome, now, listener=listener, next_hop=next_hop
         )
 
     def cancel(self, now: float) -> None:
@@ -185,9 +191,17 @@ class _Branch:
             self.outcome = outcome
             self._stop_timer_c()
         if isinstance(outcome, Response):
-            self._context.on_response(outcome, now)
+            self._context.on_response(self._trusted(outcome), now)
         else:
             self._context.conclude(now)
+
+    def _trusted(self, response: Response) -> Response:
+        names = [name for name in self._outgoing.distrusted if response.get(name) is not None]
+        if names:
+            response = response.copy()
+            for name in names:
+                response.remove(name)
+        return response
 
     def _restart_timer_c(self, now: float) -> None:
         self._stop_timer_c()

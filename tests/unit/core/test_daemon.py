@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,14 @@ async def test_daemon_listens_for_clients_and_for_servers_and_challenges() -> No
         assert core.show()["registrations"] == []
     finally:
         await core.stop()
+
+
+def test_code_of_the_core_knows_no_service() -> None:
+    package = Path(str(world())).parent
+    for file in package.glob("*.py"):
+        text = file.read_text("utf-8").lower()
+        assert "g.poc" not in text, file
+        assert "poc-settings" not in text, file
 
 
 def test_daemon_is_built_with_its_defaults() -> None:

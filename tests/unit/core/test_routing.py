@@ -116,6 +116,13 @@ def test_notify_follows_its_route_to_the_client_and_is_record_routed(registered)
     assert (answer.line, answer.listener, answer.to) == ("SIP/2.0 200 OK", "servers", POC)
 
 
+def test_answer_of_a_client_asserts_nothing(registered) -> None:
+    (sent,) = notify(registered)
+    (answer,) = registered.answer(sent, "200 OK", "P-Asserted-Identity: <sip:bob@ims.example>\nX-Kept: 1")
+    assert answer.header("P-Asserted-Identity") is None
+    assert answer.header("X-Kept") == "1"
+
+
 def test_request_in_the_dialog_follows_its_route_and_meets_no_criteria(registered) -> None:
     (sent,) = registered.client("""
         SUBSCRIBE sip:127.0.0.2:5070 SIP/2.0
