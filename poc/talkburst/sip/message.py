@@ -62,7 +62,7 @@ class Message:
 
     def header_lines(self) -> Iterator[tuple[str, str]]:
         """Every header field in order: name as received, value."""
-        return ((line.name, line.value) for line in self._lines)
+        return iter([(line.name, line.value) for line in self._lines])
 
     def keys(self) -> list[str]:
         """The full lower-case name of every header field in order."""

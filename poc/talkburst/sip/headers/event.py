@@ -41,7 +41,7 @@ class SubscriptionState:
     def reason(self) -> str | None:
         """Why a subscription was terminated or is pending, in lower case."""
         reason = self.params.get("reason")
-        return reason if reason is None else reason.lower()
+        return None if reason is None else reason.lower()
 
     @property
     def retry_after(self) -> int | None:

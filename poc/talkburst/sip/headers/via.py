@@ -34,7 +34,7 @@ class Via:
     def received(self) -> str | None:
         """The source address as the next hop saw it, an IPv6 address without brackets (RFC 5118 4.5)."""
         value = self.params.get("received")
-        return value if value is None else value.strip("[]")
+        return None if value is None else value.strip("[]")
 
     @property
     def rport(self) -> int | None:
