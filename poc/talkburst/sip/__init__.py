@@ -1,5 +1,7 @@
 """The SIP stack: sans-IO, standard library only. This package re-exports its message layer."""
 
+from talkburst.sip.defects import Defect
+from talkburst.sip.framer import KeepAlive, StreamFramer, StreamLimits
 from talkburst.sip.headers import (
     AuthHeader,
     ContentType,
@@ -24,8 +26,10 @@ __all__ = [
     "AuthHeader",
     "CSeq",
     "ContentType",
+    "Defect",
     "Event",
     "HeaderError",
+    "KeepAlive",
     "Malformed",
     "Message",
     "NameAddr",
@@ -34,6 +38,8 @@ __all__ = [
     "Request",
     "Response",
     "SipUri",
+    "StreamFramer",
+    "StreamLimits",
     "SubscriptionState",
     "TelUri",
     "Uri",
