@@ -1,0 +1,150 @@
+"""The flow as a ladder of four lanes, 100 columns wide, a line for each message, and the table of verdicts."""
+
+from collections.abc import Iterable
+from typing import Final, TextIO
+
+from talkburst.flow.checker import StepEvent
+from talkburst.flow.http_exchange import DIRECTORY, POC_GROUPS, POC_RULES, RESOURCE_LISTS, xcap_target
+from talkburst.flow.report import Report, StepVerdict
+from talkburst.flow.roles import LANES, ROLES, Role
+from talkburst.flow.steps import BY_NUMBER
+
+WIDTH: Final = 100
+# Column of each lane; the first nine columns hold the time.
+_COLUMNS: Final[dict[Role, int]] = {"client": 10, "core": 42, "server": 74, "xdms": 98}
+_NAMES: Final[dict[Role, str]] = {
+    "client": "C client",
+    "core": "I SIP/IP core",
+    "server": "S PoC server",
+    "xdms": "XDMS X",
+}
+
+
+_DOCUMENTS: Final = {POC_RULES: "rules", POC_GROUPS: "groups", DIRECTORY: "directory", RESOURCE_LISTS: "lists"}
+
+
+def needs_ascii(stream: TextIO) -> bool:
+    """Whether a terminal or file cannot show line drawing characters."""
+    encoding = (stream.encoding or "ascii").lower().replace("-", "")
+    return encoding not in ("utf8", "utf16", "utf32")
+
+
+class Ladder:
+    """Draws messages as they come. Times are seconds since the first one; "#2" is a CSeq number."""
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        self._bar, self._shaft = ("|", "-") if ascii_only else ("│", "─")
+        self._started: float | None = None
+
+    def header(self) -> str:
+        """The names of the lanes, and a line of lanes under them."""
+        cells = [" "] * WIDTH
+        for role, name in _NAMES.items():
+            column = _COLUMNS[role]
+            start = column - len(name) + 1 if role == "xdms" else column
+            cells[start : start + len(name)] = name
+        return f"{''.join(cells).rstrip()}\n{''.join(self._lanes()).rstrip()}"
+
+    def line(self, event: StepEvent) -> str:
+        """One message: its time, an arrow from lane to lane, the step numbers and what it is on the arrow."""
+        self._started = event.time if self._started is None else self._started
+        cells = self._lanes()
+        cells[:9] = f"{event.time - self._started:9.3f}"[:9]
+        start, end = _COLUMNS[event.sender], _COLUMNS[event.receiver]
+        left, right = min(start, end), max(start, end)
+        room = right - left - 1
+        cells[left + 1 : right] = self._shaft * room
+        label = _fit(_label(event), room - 4)
+        at = left + 1 + max(1, (room - len(label)) // 2)
+        cells[at : at + len(label)] = label
+        if start < end:
+            cells[right - 1] = ">"
+        else:
+            cells[left + 1] = "<"
+        return "".join(cells).rstrip()
+
+    def draw(self, events: Iterable[StepEvent]) -> str:
+        """The whole ladder of a capture."""
+        ordered = sorted(events, key=lambda event: event.time)
+        return "\n".join([self.header(), *(self.line(event) for event in ordered)])
+
+    def _lanes(self) -> list[str]:
+        cells = [" "] * WIDTH
+        for role in ROLES:
+            cells[_COLUMNS[role]] = self._bar
+        return cells
+
+
+def _label(event: StepEvent) -> list[str]:
+    """What may stand on the arrow, the most telling first: the tail goes where it does not fit."""
+    number = ",".join(map(str, event.steps))
+    words = event.message.split()
+    if words and words[0].startswith("SIP/"):
+        what = " ".join(words[1:])
+        more = [event.method, f"#{event.cseq}"]
+    elif words and words[0].startswith("HTTP/"):
+        what, more = " ".join(words[1:]), []
+    elif event.call_id:
+        what, more = event.method, [event.event, f"#{event.cseq}"]
+    else:
+        what, more = words[0] if words else "", [_document(words[1]) if len(words) > 1 else ""]
+    return [part for part in (number, what, *more) if part]
+
+
+def _document(target: str) -> str:
+    """Which documents an XCAP path is about, in a word."""
+    found = xcap_target(target)
+    return _DOCUMENTS[found.usage] if found is not None else target
+
+
+def _fit(parts: list[str], room: int) -> str:
+    text = f" {' '.join(parts)} "
+    while len(text) > room and len(parts) > 2:
+        parts = parts[:-1]
+        text = f" {' '.join(parts)} "
+    return text[:room]
+
+
+def verdict_table(report: Report, *, started: float | None = None) -> str:
+    """What went wrong first, with its reason, then all 32 verdicts, then the sum.
+
+    `started` is the time of the first frame; without it times count from the first step.
+    """
+    times = [step.time for step in report.steps if step.time is not None]
+    zero = started if started is not None else min(times, default=0.0)
+    wrong = [step for step in report.steps if step.verdict not in ("pass", "not-needed", "not-observed")]
+    wrong.sort(key=lambda step: (step.step != report.first_failure, step.step))
+    parts = [_failures(wrong, report.first_failure)] if wrong else []
+    parts += ["\n".join(_row(step, zero) for step in report.steps), summary(report)]
+    return "\n\n".join(parts)
+
+
+def summary(report: Report) -> str:
+    """The run in a line."""
+    passed = sum(step.verdict == "pass" for step in report.steps)
+    text = f"{report.verdict}: {passed} of {len(report.steps)} steps passed"
+    for verdict in ("not-needed", "not-observed", "not-reached", "fail"):
+        count = sum(step.verdict == verdict for step in report.steps)
+        text += f", {count} {verdict}" if count else ""
+    text += f" in {report.elapsed_s:.3f} s"
+    return text + (f"; first failure: step {report.first_failure}" if report.first_failure is not None else "")
+
+
+def _failures(steps: list[StepVerdict], first: int | None) -> str:
+    lines = []
+    for step in steps:
+        mark = "first failure" if step.step == first else step.verdict
+        lines.append(f"step {step.step} ({_arrow(step)} {BY_NUMBER[step.step].message}), {mark}: {step.why}")
+    return "\n".join(lines)
+
+
+def _arrow(step: StepVerdict) -> str:
+    return LANES[step.sender] if step.sender == step.receiver else f"{LANES[step.sender]}>{LANES[step.receiver]}"
+
+
+def _row(step: StepVerdict, zero: float) -> str:
+    time = f"{step.time - zero:9.3f}" if step.time is not None else " " * 9
+    text = step.message or BY_NUMBER[step.step].message
+    row = f"{step.step:3d}  {_arrow(step):3}  {step.verdict:12} {time}  {text}"
+    row = row if len(row) <= WIDTH else f"{row[: WIDTH - 3]}..."
+    return "\n".join([row, *(f"{'':10}note: {note}" for note in step.notes)])
