@@ -1,0 +1,1 @@
+"""The PoC client: registers, follows the reg event, agrees with the PoC server on the user's settings."""

@@ -1,0 +1,65 @@
+"""Who the client is: identities, where it registers, and what it says of itself in every request."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from talkburst.sip.headers import NameAddr
+from talkburst.sip.uri import SipUri, Uri, UriError, parse_uri
+
+TAG: Final = "+g.poc.talkburst"
+# RFC 3841: only a contact that registered the PoC tag. This form, with "*;", is the one deployed clients send.
+ACCEPT_CONTACT: Final = f"*;{TAG};require;explicit"
+
+
+@dataclass(slots=True, frozen=True)
+class Account:
+    """One subscriber's device. `registrar` is the home domain as a SIP URI, `outbound` a first hop before it (or "").
+
+    `expires` is the registration asked for, in seconds. `instance` is a URN (RFC 5626 4.1), and the entity id under
+    which the client publishes.
+    """
+
+    private_id: str
+    public_id: str
+    registrar: str
+    instance: str
+    expires: int = 600_000
+    outbound: str = ""
+    initial_authorization: bool = True
+    """Name the private id in the first REGISTER (TS 24.229 5.1.1.2), with nothing answered yet."""
+    user_agent: str = "PoC-client/OMA1.0"
+
+    @property
+    def realm(self) -> str:
+        """The domain of the private id, which the home network takes for its realm."""
+        return self.private_id.rpartition("@")[2]
+
+    @property
+    def routes(self) -> list[str]:
+        """The Route of a REGISTER: the outbound proxy, if there is one."""
+        if not self.outbound:
+            return []
+        uri = parse_uri(self.outbound if self.outbound.startswith("sip") else f"sip:{self.outbound}")
+        if not isinstance(uri, SipUri):
+            raise UriError(f"{self.outbound} is no SIP URI")
+        uri.params.setdefault("lr", None)
+        return [f"<{uri}>"]
+
+    def contact_uri(self, sent_by: str, transport: str = "UDP") -> SipUri:
+        """Where this device is reached; `sent_by` is host:port."""
+        public = parse_uri(self.public_id)
+        user = public.user if isinstance(public, SipUri) else getattr(public, "number", None)
+        uri = parse_uri(f"sip:{user or 'poc'}@{sent_by}")
+        assert isinstance(uri, SipUri)
+        if transport != "UDP":
+            uri.params["transport"] = transport.lower()
+        return uri
+
+    def contact(self, uri: SipUri) -> str:
+        """The Contact of a REGISTER: with the PoC tag, by which the core knows a PoC client, and the instance id."""
+        return f'<{uri}>;{TAG};+sip.instance="<{self.instance}>"'
+
+
+def address(uri: str | Uri) -> NameAddr:
+    """A URI as From, To or P-Preferred-Identity writes it. Raises UriError."""
+    return NameAddr("", parse_uri(uri) if isinstance(uri, str) else uri, {})

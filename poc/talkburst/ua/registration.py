@@ -1,0 +1,315 @@
+"""The registration of the client: REGISTER, its digest, its refresh, and what the home network tells in the 200.
+
+TS 24.229 5.1.1 over RFC 3261 10.2. One REGISTER is on its way at a time; all have the same Call-ID and rising CSeq.
+"""
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Final
+
+from talkburst.sip.agenda import Agenda, Alarm
+from talkburst.sip.backoff import Backoff, renewal, retry_after
+from talkburst.sip.dialog import with_tag
+from talkburst.sip.headers import AuthHeader, HeaderError, NameAddr, parse_delta_seconds, parse_name_addrs
+from talkburst.sip.message import Request, Response
+from talkburst.sip.requester import Requester
+from talkburst.sip.transaction.client import Failure
+from talkburst.sip.uri import SipUri
+from talkburst.ua.account import Account, address
+from talkburst.ua.decision import Decide
+
+
+class State(Enum):
+    """Where the registration stands."""
+
+    IDLE = "not registered"
+    REGISTERING = "registering"
+    REGISTERED = "registered"
+    WAITING = "waiting to try again"
+    LEAVING = "leaving"
+    LEFT = "left"
+    REFUSED = "refused"
+
+
+class Happening(Enum):
+    """What moves it."""
+
+    DUE = auto()  # start, refresh, another attempt
+    ACCEPTED = auto()  # 2xx
+    UNAVAILABLE = auto()  # no answer, or one that another attempt may change
+    REFUSED = auto()  # an answer that stays the same however often one asks
+    LEAVE = auto()
+
+
+TRANSITIONS: Final = {
+    (State.IDLE, Happening.DUE): State.REGISTERING,
+    (State.IDLE, Happening.LEAVE): State.LEFT,
+    (State.REGISTERING, Happening.ACCEPTED): State.REGISTERED,
+    (State.REGISTERING, Happening.UNAVAILABLE): State.WAITING,
+    (State.REGISTERING, Happening.REFUSED): State.REFUSED,
+    (State.REGISTERED, Happening.DUE): State.REGISTERING,
+    (State.REGISTERED, Happening.LEAVE): State.LEAVING,
+    (State.WAITING, Happening.DUE): State.REGISTERING,
+    (State.WAITING, Happening.LEAVE): State.LEAVING,
+    (State.LEAVING, Happening.ACCEPTED): State.LEFT,
+    (State.LEAVING, Happening.UNAVAILABLE): State.LEFT,
+    (State.LEAVING, Happening.REFUSED): State.LEFT,
+    (State.REFUSED, Happening.LEAVE): State.LEFT,
+    (State.LEFT, Happening.LEAVE): State.LEFT,
+}
+# REGISTERING, LEAVE: the answer is waited for, RFC 3261 10.2 allows no second REGISTER before it.
+# Nothing but LEAVE moves a registration that is over, or that is waited for.
+IGNORED: Final = frozenset(
+    {
+        (State.REGISTERING, Happening.LEAVE),
+        (State.REGISTERING, Happening.DUE),
+        (State.LEAVING, Happening.LEAVE),
+        (State.LEAVING, Happening.DUE),
+        (State.LEFT, Happening.DUE),
+        (State.REFUSED, Happening.DUE),
+    }
+)
+
+# Answers that may be another next time, beside all 5xx: overload, a core that is starting, a server in between.
+_PASSING: Final = frozenset({408, 480, 600})
+# Seconds. A registrar that grants less, or nothing, must not keep us registering without a pause.
+SHORTEST: Final = 2
+
+
+class Registration:
+    """One binding of the account's public identity to this device.
+
+    `on_registered(now)` follows every 2xx, `on_refused(why)` the answer that ends it, and nothing comes after that.
+    """
+
+    def __init__(
+        self,
+        requester: Requester,
+        agenda: Agenda,
+        token: Callable[[], str],
+        account: Account,
+        contact: SipUri,
+        *,
+        on_registered: Callable[[float], None],
+        on_refused: Callable[[str], None],
+        decide: Decide,
+    ) -> None:
+        self._requester = requester
+        self._agenda = agenda
+        self._account = account
+        self._contact = contact
+        self._on_registered = on_registered
+        self._on_refused = on_refused
+        self._decide = decide
+        self._call_id = token()
+        self._tag = token()
+        self._cseq = 0
+        self._expires = account.expires
+        self._backoff = Backoff()
+        self._alarm: Alarm | None = None
+        self._left: Callable[[float], None] | None = None
+        self.state = State.IDLE
+        self.expires_at: float | None = None
+        self.associated: list[NameAddr] = []
+        """P-Associated-URI: the user's identities, the default one first, barred ones left out."""
+        self.service_route: list[str] = []
+        """The Route of initial requests (RFC 3608 6.1), after the outbound proxy."""
+
+    def start(self, now: float) -> None:
+        """Register. It goes on by itself from here, until `leave`."""
+        self._due(now)
+
+    def renew(self, now: float) -> None:
+        """Register again at once: the home network seems to have forgotten us. Not while an answer is awaited."""
+        if self.state is State.REGISTERED:
+            self._due(now)
+
+    def leave(self, now: float, left: Callable[[float], None]) -> None:
+        """Remove the binding. `left(now)` is called once, when it is gone or nobody answers."""
+        self._left = left
+        self._move(Happening.LEAVE, now)
+
+    @property
+    def public_identity(self) -> NameAddr:
+        """The identity for everything but REGISTER: the registered one, or the first associated one if it is barred.
+
+        A barred identity is not in P-Associated-URI. A network that sends none leaves the registered one.
+        """
+        own = address(self._account.public_id)
+        aor = own.uri.addr_of_record()
+        if not self.associated or any(each.uri.addr_of_record() == aor for each in self.associated):
+            return own
+        return address(self.associated[0].uri)
+
+    @property
+    def routes(self) -> list[str]:
+        """Route for initial requests other than REGISTER."""
+        return [*self._account.routes, *self.service_route]
+
+    # The machine
+
+    def _move(self, happening: Happening, now: float) -> bool:
+        """Takes a transition; entering REGISTERING, LEAVING and LEFT acts. False when there is nothing to move."""
+        if (self.state, happening) in IGNORED:
+            return False
+        self.state = TRANSITIONS[self.state, happening]
+        if self.state is State.REGISTERING:
+            self._send(self._expires, now)
+        elif self.state is State.LEAVING:
+            self._send(0, now)
+        elif self.state is State.LEFT:
+            self._set_alarm(None)
+            left, self._left = self._left, None
+            if left is not None:
+                left(now)
+        return True
+
+    def _due(self, now: float) -> None:
+        self._move(Happening.DUE, now)
+
+    def _set_alarm(self, at: float | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = None if at is None else self._agenda.schedule(at, self._due)
+
+    # Out
+
+    def _send(self, expires: int, now: float) -> None:
+        self._set_alarm(None)
+        account = self._account
+        own = address(account.public_id)
+        request = Request("REGISTER", account.registrar, [("Route", route) for route in account.routes])
+        request.add("From", with_tag(own, self._tag))
+        request.add("To", own)
+        request.add("Call-ID", self._call_id)
+        request.add("CSeq", f"{self._next_cseq()} REGISTER")
+        request.add("Contact", account.contact(self._contact))
+        request.add("Expires", expires)
+        request.add("Supported", "path")
+        if account.initial_authorization:
+            request.add("Authorization", self._nothing_answered())
+        request.add("User-Agent", account.user_agent)
+        self._requester.send(request, self._answered, now, next_cseq=self._next_cseq)
+
+    def _next_cseq(self) -> int:
+        self._cseq += 1
+        return self._cseq
+
+    def _nothing_answered(self) -> AuthHeader:
+        """TS 24.229 5.1.1.2: names the private id, so that the home network knows whom to challenge."""
+        account = self._account
+        return AuthHeader(
+            "Digest",
+            {
+                "username": account.private_id,
+                "realm": account.realm,
+                "uri": account.registrar,
+                "nonce": "",
+                "response": "",
+            },
+        )
+
+    # In
+
+    def _answered(self, outcome: Response | Failure, now: float) -> None:
+        if isinstance(outcome, Response) and outcome.status < 200:
+            return
+        if self.state is State.LEAVING:
+            self.expires_at = None
+            self._move(Happening.ACCEPTED, now)
+            return
+        if isinstance(outcome, Response) and outcome.status < 300:
+            self._accepted(outcome, now)
+        elif isinstance(outcome, Response) and outcome.status == 423 and self._prolonged(outcome):
+            self._send(self._expires, now)
+            return
+        elif not isinstance(outcome, Response) or outcome.status in _PASSING or outcome.status // 100 == 5:
+            self._unavailable(outcome, now)
+        else:
+            self._refused(outcome, now)
+        if self._left is not None:
+            self._move(Happening.LEAVE, now)
+
+    def _accepted(self, response: Response, now: float) -> None:
+        self._backoff.reset()
+        granted = self._granted(response)
+        self.expires_at = now + granted
+        self.associated = _addresses(response, "P-Associated-URI")
+        self.service_route = response.values("Service-Route")
+        self._set_alarm(now + renewal(granted))
+        self._move(Happening.ACCEPTED, now)
+        self._decide(
+            "registered",
+            {
+                "identity": str(self.public_identity.uri),
+                "expires": granted,
+                "associated": [str(each.uri) for each in self.associated],
+                "call_id": self._call_id,
+            },
+        )
+        if self._left is None:
+            self._on_registered(now)
+
+    def _granted(self, response: Response) -> int:
+        """Seconds: of our own Contact, else of Expires, else as asked (RFC 3261 10.2.4)."""
+        for contact in _addresses(response, "Contact"):
+            ours = self._account.instance in (contact.params.get("+sip.instance") or "")
+            expires = contact.params.get("expires")
+            if expires is not None and (ours or contact.uri.equivalent(self._contact)):
+                try:
+                    return max(SHORTEST, parse_delta_seconds(expires))
+                except HeaderError:
+                    break
+        try:
+            stated = response.expires
+        except HeaderError:
+            stated = None
+        return max(SHORTEST, self._expires if stated is None else stated)
+
+    def _prolonged(self, response: Response) -> bool:
+        """Whether the registrar named a longer duration than the one it found too brief (RFC 3261 10.2.8)."""
+        minimum = (response.get("Min-Expires") or "").strip()
+        if not minimum.isdecimal() or not self._expires < int(minimum) < 2**32:
+            return False
+        self._expires = int(minimum)
+        return True
+
+    def _unavailable(self, outcome: Response | Failure, now: float) -> None:
+        delay = self._backoff.next(retry_after(outcome) if isinstance(outcome, Response) else None)
+        self._set_alarm(now + delay)
+        self._move(Happening.UNAVAILABLE, now)
+        self._decide(
+            f"not registered: {self._account.registrar} {_words(outcome)}, trying again",
+            {"seconds": delay, "call_id": self._call_id},
+        )
+
+    def _refused(self, response: Response, now: float) -> None:
+        self.expires_at = None
+        self._move(Happening.REFUSED, now)
+        account = self._account
+        if response.status in (401, 407):
+            why = f"the password of private id {account.private_id} is not accepted"
+        elif response.status == 403:
+            why = f"private id {account.private_id} may not register {account.public_id}"
+        elif response.status == 404:
+            why = f"{account.public_id} is no user there"
+        else:
+            why = "it does not take this REGISTER"
+        self._on_refused(f"registration refused by {account.registrar}: {response.status} {response.reason} ({why})")
+
+
+def _words(outcome: Response | Failure) -> str:
+    if isinstance(outcome, Response):
+        return f"answers {outcome.status} {outcome.reason}"
+    return "does not answer" if outcome is Failure.TIMEOUT else "cannot be reached"
+
+
+def _addresses(response: Response, name: str) -> list[NameAddr]:
+    """The addresses in all header fields of that name; a field that cannot be read is passed over."""
+    found = []
+    for field in response.get_all(name):
+        try:
+            found += parse_name_addrs(field)
+        except HeaderError:
+            continue
+    return found
