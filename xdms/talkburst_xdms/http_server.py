@@ -24,10 +24,14 @@ Report = Callable[[str, BaseException], None]
 class HttpServer:
     """Reads each request whole (at most `MAX_BODY`), has it answered by `answer`, and sends the reply.
 
-    `report` is told of faults of our own; the peer gets a 500.
+    `report` is told of faults of our own; the peer gets a 500. For `linger` seconds the rest of a refused body is read
+    and thrown away, so that the peer gets to read why.
     """
 
-    def __init__(self, answer: Answer, trace: Trace, now: Callable[[], float], report: Report) -> None:
+    def __init__(
+        self, answer: Answer, trace: Trace, now: Callable[[], float], report: Report, linger: float = 2.0
+    ) -> None:
+        self._linger = linger
         self._answer = answer
         self._trace = trace
         self._now = now
@@ -41,7 +45,11 @@ class HttpServer:
         """
         if self._runner is None:
             server = web.Server(
-                self._handle, access_log=None, auto_decompress=False, keepalive_timeout=_KEEP_ALIVE, lingering_time=2.0
+                self._handle,
+                access_log=None,
+                auto_decompress=False,
+                keepalive_timeout=_KEEP_ALIVE,
+                lingering_time=self._linger,
             )
             self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_DRAIN)
             await self._runner.setup()
@@ -57,6 +65,12 @@ class HttpServer:
             await self._runner.cleanup()
 
     async def _handle(self, message: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._exchange(message)
+        except ConnectionError:
+            return web.Response(status=400)  # goes nowhere: the peer has hung up
+
+    async def _exchange(self, message: web.BaseRequest) -> web.StreamResponse:
         local, remote = _ends(message)
         body, fault = await _body(message)
         self._trace.message(_request_text(message, body), local, remote, False, "http", "TCP", self._now())
@@ -68,7 +82,7 @@ class HttpServer:
             response.headers["Content-Type"] = fault.content_type
         elif not fault.body:
             response.headers.popall("Content-Type", None)
-        if fault.status in (400, 413) and not message.content.at_eof():
+        if fault.status in (400, 413, 417) and not message.content.at_eof():
             response.force_close()
         await response.prepare(message)
         self._trace.message(_response_text(message, response), local, remote, True, "http", "TCP", self._now())
@@ -87,8 +101,14 @@ async def _body(message: web.BaseRequest) -> tuple[bytes, Reply | None]:
     """The body, or what was read of it and the refusal."""
     if (message.content_length or 0) > MAX_BODY:
         return b"", _too_large()
+    expect = message.headers.get("Expect", "").lower()
+    if expect not in ("", "100-continue"):
+        return b"", Reply(417, b"the only expectation met here is 100-continue\n", "text/plain; charset=utf-8")
     content = bytearray()
     try:
+        if expect:
+            await message.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            message.writer.output_size = 0  # or the answer would count as begun
         async for chunk in message.content.iter_chunked(1 << 16):
             content += chunk
             if len(content) > MAX_BODY:

@@ -231,6 +231,7 @@ class XdmsSettings(Section):
         default_factory=lambda: {"sip:poc.ims.example": Account(password=SecretStr("poc"))}
     )
     asserted_peers: Annotated[list[Annotated[str, _checked(_check_peer)]], BeforeValidator(_commas)] = []
+    lenient_content_type: bool = True  # takes a whole document sent as form data or without Content-Type
 
 
 class ClientSettings(Section):

@@ -115,7 +115,7 @@ async def xdms(tmp_path: Path) -> AsyncIterator[Xdms]:
         token=lambda: f"tag-{next(tags)}",
     )
     http = HttpServer(
-        server.answer, trace, lambda: now[0], lambda message, error: faults.append(f"{message}: {error!r}")
+        server.answer, trace, lambda: now[0], lambda message, error: faults.append(f"{message}: {error!r}"), linger=0.05
     )
     _, port = await http.listen(host="127.0.0.1")
     async with aiohttp.ClientSession() as session:

@@ -202,7 +202,7 @@ async def test_a_refused_user_is_told_what_it_may(xdms: "Xdms") -> None:
 @pytest.mark.parametrize("value", ['"sip:alice@ims.example"', "sip:alice@ims.example", "tel:+1, alice@ims.example"])
 @pytest.mark.parametrize("header", ["X-3GPP-Asserted-Identity", "X-XCAP-Asserted-Identity"])
 async def test_a_trusted_peer_asserts_with_either_header(xdms: "Xdms", header: str, value: str) -> None:
-    answer = await xdms.ask("GET", INDEX, user=None, **{header: value})
+    answer = await xdms.ask("GET", INDEX, None, user=None, **{header: value})
     assert answer.status == 404
 
 

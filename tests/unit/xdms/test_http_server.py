@@ -1,6 +1,8 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from talkburst.obs.trace import Trace
 from talkburst_xdms.exchange import Reply, Request
 from talkburst_xdms.http_server import MAX_BODY, HttpServer
@@ -99,9 +101,31 @@ async def test_a_body_at_the_limit_is_read(xdms: "Xdms") -> None:
     assert (await xdms.ask("PUT", INDEX, body)).status == 201
 
 
-async def test_what_is_not_http_gets_400_and_the_server_goes_on(xdms: "Xdms") -> None:
+async def test_a_client_that_waits_for_100_gets_it_or_the_refusal(xdms: "Xdms") -> None:
+    lines = (f"PUT /xcap-root/{INDEX} HTTP/1.1", "Host: x", IDENTITY, "Expect: 100-Continue")
+    answer = await raw(xdms.port, *lines, f"Content-Length: {len(LISTS)}", body=LISTS)
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n")
+    assert (await raw(xdms.port, *lines, "Content-Length: 2000000")).startswith(b"HTTP/1.1 413 ")
+    other = await raw(xdms.port, *lines[:3], "Expect: miracles", "Content-Length: 3")
+    assert other.startswith(b"HTTP/1.1 417 ")
+
+
+async def test_a_peer_that_goes_away_half_way_stores_nothing(xdms: "Xdms", caplog: pytest.LogCaptureFixture) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", xdms.port)
+    head = f"PUT /xcap-root/{INDEX} HTTP/1.1\r\nHost: x\r\n{IDENTITY}\r\nContent-Length: {len(LISTS)}\r\n\r\n"
+    writer.write(head.encode() + LISTS[:20])
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert (await xdms.ask("GET", INDEX)).status == 404
+    assert xdms.store.counts() == (0, 0)
+    assert caplog.records == []
+
+
+async def test_what_is_not_http_gets_400_and_the_server_goes_on(xdms: "Xdms", caplog: pytest.LogCaptureFixture) -> None:
     assert (await raw(xdms.port, "REGISTER sip:ims.example SIP/2.0")).startswith(b"HTTP/1.0 400 ")
     assert (await xdms.ask("GET", INDEX)).status == 404
+    assert caplog.records == []
 
 
 async def test_a_fault_of_our_own_is_reported_and_answered_with_500() -> None:
