@@ -56,12 +56,11 @@ class OwnRegistration:
             if registration.state == "active"
             and any(self._is_ours(contact) and has_tag(contact, TAG) for contact in registration.contacts)
         ]
-        canonical = {_canonical(aor): aor for aor in reversed(tagged)}
+        canonical = {found: aor for aor in tagged if (found := _canonical(aor)) is not None}
         for identity in associated:
-            aor = canonical.get(identity.uri.addr_of_record())
-            if aor is not None:
+            if identity.uri.addr_of_record() in canonical:
                 return str(identity.uri)
-        return tagged[0] if tagged else None
+        return next(iter(canonical.values()), None)
 
     def _is_bound(self) -> bool:
         return any(self._is_ours(contact) for each in self._table.registrations for contact in each.contacts)
@@ -76,8 +75,9 @@ class OwnRegistration:
             return False
 
 
-def _canonical(aor: str) -> str:
+def _canonical(aor: str) -> str | None:
+    """The form in which addresses are compared; None for what is no URI."""
     try:
         return parse_uri(aor).addr_of_record()
     except UriError:
-        return aor
+        return None

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from talkburst.daemon.trust import Trust
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.engine import Engine, Send
 from talkburst.sip.flow import Flow, Listener
@@ -15,7 +16,6 @@ from talkburst.ua.settings import Wishes
 from talkburst_core import credentials, profile
 from talkburst_core.core import Core, Policy
 from talkburst_core.daemon import world
-from talkburst_core.identity import Trust
 from talkburst_server.server import PocServer
 
 START = 1_763_800_000.0

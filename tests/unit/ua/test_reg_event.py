@@ -56,6 +56,11 @@ def test_contact_that_is_not_this_one_with_the_tag_gives_no_address(own, shown):
     assert own.poc_address(parse_name_addrs(f"<{ALICE}>")) is None
 
 
+def test_address_that_is_no_uri_is_passed_over(own):
+    own.apply(document({"alice": [contact()], TEL: [contact()]}))
+    assert own.poc_address([]) == TEL
+
+
 def test_without_an_instance_id_the_uri_tells(own):
     own.apply(document({ALICE: [contact(instance=None)]}))
     assert own.poc_address(parse_name_addrs(f"<{ALICE}>")) == ALICE
