@@ -97,7 +97,7 @@ class ThirdPartyRegistration:
                 **_facts(event),
                 "to": order.to,
                 "expires": event.expires,
-                "unmatched": " | ".join(unmatched) or None,
+                "unmatched": unmatched or None,
             }
             self.decide(f"third-party REGISTER to {server}: {order.reason}", facts)
             self._tell(server, order, event, now)

@@ -47,6 +47,12 @@ def test_application_server_is_told_of_the_user_but_not_by_the_user(bench) -> No
     assert bench.reasons("third-party REGISTER to sip:poc.ims.example: criterion 0: method is REGISTER; Contact has")
 
 
+def test_decision_names_the_criteria_that_did_not_match(bench) -> None:
+    bench.register()
+    (facts,) = [facts for what, facts in bench.decisions if what.startswith("third-party REGISTER to")]
+    assert str(facts["unmatched"]).startswith("criterion 1, group 0: method is REGISTER, not SUBSCRIBE")
+
+
 def test_access_network_is_passed_on(bench) -> None:
     told = bench.register(headers="P-Access-Network-Info: 3GPP-E-UTRAN-FDD\nP-Visited-Network-ID: v\n").to_servers[0]
     assert told.header("P-Access-Network-Info") == "3GPP-E-UTRAN-FDD"
