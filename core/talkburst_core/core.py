@@ -217,9 +217,15 @@ class Core:
     # Both
 
     def _is_for_us(self, routed: Routed) -> bool:
-        """Whether the Request-URI names the core itself: one of its addresses, its name, or a domain without a user."""
+        """Whether the Request-URI names the core itself: one of its addresses, its name, or a domain without a user.
+
+        What came by our Record-Route (which, unlike Service-Route, has no user part) is for the other end of a dialog,
+        whatever the address in the Request-URI: behind a relay or a NAT it may look like ours.
+        """
         uri = routed.request.parsed_uri
         if not routed.finished or not isinstance(uri, SipUri):
+            return False
+        if routed.request.to.tag and routed.own and routed.own[-1].user is None:
             return False
         if uri.host in self.policy.all_domains:
             return uri.user is None

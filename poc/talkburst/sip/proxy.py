@@ -23,7 +23,7 @@ from typing import Final
 
 from .defects import defects
 from .engine import Engine
-from .flow import DEFAULT_PORT, Listener, bracketed, unbracketed
+from .flow import DEFAULT_PORT, Listener, unbracketed
 from .headers import HeaderError
 from .message import Request, response_to
 from .response_context import FailureHandler, Outgoing, ResponseContext
@@ -121,8 +121,8 @@ class Proxy:
 
     def _loops(self, request: Request) -> bool:
         """Whether this very request was sent out by us and came back unchanged; a spiral has changed on its way."""
-        ours = {bracketed(listener.advertised[0]) for listener in self._engine.listeners()}
-        branches = [(via.branch or "").lower() for via in request.vias if via.host in ours]
+        ours = {listener.sent_by for listener in self._engine.listeners()}
+        branches = [(via.branch or "").lower() for via in request.vias if via.sent_by in ours]
         return bool(branches) and any(
             context.sent(branches)
             and context.transaction.request.uri == request.uri

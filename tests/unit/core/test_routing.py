@@ -141,6 +141,28 @@ def test_request_in_the_dialog_follows_its_route_and_meets_no_criteria(registere
     assert registered.decisions == []
 
 
+@pytest.mark.parametrize(
+    ("route", "line"),
+    [
+        ("<sip:127.0.0.1:5060;lr>, <sip:127.0.0.1:5054;lr>", "SUBSCRIBE sip:127.0.0.1:5060 SIP/2.0"),
+        ("<sip:orig@127.0.0.1:5060;lr>", "SIP/2.0 481 Subscription does not exist"),
+    ],
+)
+def test_address_that_looks_like_ours_is_the_other_ends_after_our_record_route(registered, route, line) -> None:
+    """A relay that both sides advertise; while Service-Route, sent by mistake, does not lead away from us."""
+    (sent,) = registered.client(f"""
+        SUBSCRIBE sip:127.0.0.1:5060 SIP/2.0
+        Route: {route}
+        From: <sip:alice@ims.example>;tag=w
+        To: <sip:alice@ims.example>;tag=s
+        Call-ID: watch
+        CSeq: 2 SUBSCRIBE
+        Event: reg
+        Contact: <sip:127.0.0.1:5090>
+    """)
+    assert sent.line == line
+
+
 def test_publish_goes_to_the_application_server_with_its_body_untouched(registered) -> None:
     (sent,) = publish(registered)
     assert sent.line == "PUBLISH sip:alice@ims.example SIP/2.0"
