@@ -1,4 +1,5 @@
 import json
+import socket
 import sqlite3
 from pathlib import Path
 
@@ -85,6 +86,20 @@ async def test_the_setting_decides_about_documents_without_a_type(tmp_path: Path
 def test_settings_that_do_not_fit_are_named(tmp_path: Path, keys: dict[str, object], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
         daemon(tmp_path, **keys)
+
+
+async def test_a_socket_that_was_handed_over_is_served(tmp_path: Path) -> None:
+    handed = socket.create_server(("127.0.0.1", 0))
+    port = handed.getsockname()[1]
+    xdms = daemon(tmp_path, listen=[f"tcp:fd:{handed.detach()}", "tcp:127.0.0.1:0"])
+    addresses = await xdms.start()
+    assert addresses[0] == f"tcp:127.0.0.1:{port}"
+    assert len(set(addresses)) == 2
+    for address in addresses:
+        client = XcapClient(f"http://{address.removeprefix('tcp:')}/xcap-root", "alice", "alice")
+        assert (await client.get(INDEX)).status == 404
+        await client.close()
+    await xdms.stop()
 
 
 async def test_a_peer_may_be_named_by_the_hosts_table(tmp_path: Path) -> None:
