@@ -132,11 +132,12 @@ def write_report(report: Report, file: Path) -> None:
 def _frames(capture: Path) -> list[Frame]:
     try:
         read = read_capture(capture)
-    except CaptureError as error:
-        click.echo(f"check: {error}", err=True)
+    except (CaptureError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        click.echo(f"{capture}: {reason}", err=True)
         raise click.exceptions.Exit(2) from None
     for warning in read.warnings:
-        click.echo(f"check: {capture}: {warning}", err=True)
+        click.echo(f"{capture}: {warning}", err=True)
     return read.frames
 
 

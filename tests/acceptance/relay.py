@@ -32,8 +32,8 @@ class Relay(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         assert self._transport is not None
-        if addr != self.core:
-            self.peer = addr
+        if addr != self.core and self.peer is None:
+            self.peer = addr  # a peer whose address was not known speaks first
         result = self.alter(data)
         self.altered += result != data
         self.passed += result == data

@@ -77,7 +77,7 @@ async def test_tshark_sees_every_message_of_the_demo_pcap_and_no_malformed_one(d
     written = tmp_path / "demo.pcap"
     ran = await demo("--pcap", str(written))
     assert ran.status == 0, ran.explain()
-    ports = {line.split()[-1] for line in ran.out.splitlines() if line.startswith("  udp ")}
+    ports = {line.split()[1] for line in ran.out.splitlines() if line.startswith("  udp ")}
     decode = [option for port in sorted(ports) for option in ("-d", f"udp.port=={port.rpartition(':')[2]},sip")]
     status, out, err = await command(
         tshark, "-r", str(written), *decode, "-Y", "_ws.malformed || _ws.expert.severity >= 6291456"

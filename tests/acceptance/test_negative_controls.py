@@ -51,8 +51,8 @@ async def server_hop(free_udp_port: Callable[[], int]) -> AsyncIterator[Callable
     relays: list[Relay] = []
 
     async def build(alter: Alter) -> Hop:
-        core = ("127.0.0.1", free_udp_port())
-        relay = Relay(core, alter)
+        core, server = ("127.0.0.1", free_udp_port()), ("127.0.0.1", free_udp_port())
+        relay = Relay(core, alter, peer=server)
         relays.append(relay)
         host, port = await relay.start()
         here = f"{host}:{port}"
@@ -63,7 +63,11 @@ async def server_hop(free_udp_port: Callable[[], int]) -> AsyncIterator[Callable
                 "advertise_servers": here,
                 "hosts": {"poc.ims.example": here},
             },
-            "server": {"advertise": here, "hosts": {"scscf.ims.example": here}},
+            "server": {
+                "listen": [f"udp:{server[0]}:{server[1]}"],
+                "advertise": here,
+                "hosts": {"scscf.ims.example": here},
+            },
         }
         return Hop(relay, config)
 
