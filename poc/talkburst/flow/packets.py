@@ -82,15 +82,16 @@ class PacketDecoder:
         return self._ipv4(data) if data[0] >> 4 == 4 else self._ipv6(data)
 
     def _ipv4(self, data: bytes) -> _IpPayload | None:
-        # Only the header is wanted: a fragment's payload is no transport header.
-        header = dpkt.ip.IP(data[: (data[0] & 0xF) * 4])
-        source, destination = inet_ntop(AF_INET, header.src), inet_ntop(AF_INET, header.dst)
+        protocol, header, length = data[9], (data[0] & 0xF) * 4, int.from_bytes(data[2:4], "big")
+        source, destination = inet_ntop(AF_INET, data[12:16]), inet_ntop(AF_INET, data[16:20])
         # The length is 0 where the network card was left to cut the segment.
-        payload = data[header.hl * 4 : header.len or None]
-        more, offset = bool(header.mf), header.offset
+        payload = data[header : length or None]
+        place = int.from_bytes(data[6:8], "big")
+        more, offset = bool(place & 0x2000), (place & 0x1FFF) * 8
         if not more and not offset:
-            return _IpPayload(header.p, source, destination, payload)
-        return self._join(header.p, source, destination, header.id, offset, more, payload)
+            return _IpPayload(protocol, source, destination, payload)
+        number = int.from_bytes(data[4:6], "big")
+        return self._join(protocol, source, destination, number, offset, more, payload)
 
     def _ipv6(self, data: bytes) -> _IpPayload | None:
         length = int.from_bytes(data[4:6], "big")

@@ -12,6 +12,12 @@ from talkburst.obs.frame import Endpoint, Protocol
 _SIP_START: Final = re.compile(
     rb"(?:SIP/2\.0 [1-6][0-9]{2}[ \r]|[A-Za-z.!%*_+`'~-]+ [A-Za-z][A-Za-z0-9+.-]*:\S+ SIP/2\.0\r?\n)"
 )
+# Where the beginning of a message has to be looked for, only methods that are known tell it from a body before it.
+_ANY_START: Final = re.compile(
+    rb"(?:SIP/2\.0 [1-6][0-9]{2}[ \r]|(?:ACK|BYE|CANCEL|INFO|INVITE|MESSAGE|NOTIFY|OPTIONS|PRACK|PUBLISH|REFER|REGISTER"
+    rb"|SUBSCRIBE|UPDATE) [A-Za-z][A-Za-z0-9+.-]*:\S+ SIP/2\.0\r?\n)"
+)
+_MAX_START_LINE: Final = 2048
 _HTTP_START: Final = re.compile(rb"(?:HTTP/1\.[01] [1-5][0-9]{2}|[A-Z]+ \S+ HTTP/1\.[01]\r?\n)")
 _CONTENT_LENGTH: Final = re.compile(rb"\r\n(?:Content-Length|l)[ \t]*:[ \t]*([0-9]{1,9})[ \t]*(?=\r\n)", re.IGNORECASE)
 _LINE_START: Final = re.compile(rb"^|\n")
@@ -41,6 +47,7 @@ class SipStream:
 
     def __init__(self) -> None:
         self._pending = b""
+        self._is_aligned = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """The messages that are whole by now. After lost bytes it finds the next start line by itself."""
@@ -55,29 +62,33 @@ class SipStream:
     def lost(self) -> None:
         """Bytes are missing from here on."""
         self._pending = b""
+        self._is_aligned = False
 
     def _take(self) -> bytes | None:
         self._pending = self._pending.lstrip(b"\r\n")
-        if self._pending and not is_sip(self._pending):
-            self._pending = self._from_next_start()
+        if not self._is_aligned:
+            self._align()
         head, blank, rest = self._pending.partition(b"\r\n\r\n")
-        if not blank:
+        if not blank or not self._is_aligned:
             return None
         found = _CONTENT_LENGTH.search(head + b"\r\n")
         length = int(found.group(1)) if found is not None else 0
         if len(rest) < length:
             return None
         self._pending = rest[length:]
+        self._is_aligned = not self._pending or is_sip(self._pending.lstrip(b"\r\n"))
         return head + blank + rest[:length]
 
-    def _from_next_start(self) -> bytes:
-        """What is pending from the next line on that begins a message; an unfinished line is kept."""
-        at = 0
-        while (end := self._pending.find(b"\n", at)) >= 0:
-            if is_sip(self._pending[at:]):
-                return self._pending[at:]
-            at = end + 1
-        return self._pending[at:]
+    def _align(self) -> None:
+        """Let what is pending begin with a start line; nothing may stand between it and the body before."""
+        found = _ANY_START.search(self._pending)
+        if found is None and is_sip(self._pending):
+            self._is_aligned = True
+        elif found is not None:
+            self._pending = self._pending[found.start() :]
+            self._is_aligned = True
+        else:
+            self._pending = self._pending[-_MAX_START_LINE:]
 
 
 class HttpConnection:
@@ -93,13 +104,13 @@ class HttpConnection:
         """The messages that are whole by now, bodies without their chunking. A broken connection gives none."""
         if self._broken:
             return []
-        reader, mirror = (self._to_server, self._to_client) if from_client else (self._to_client, self._to_server)
+        reader = self._to_server if from_client else self._to_client
         messages: list[bytes] = []
         try:
             reader.receive_data(data)
             while isinstance(event := reader.next_event(), h11.Event) and not isinstance(event, h11.ConnectionClosed):
                 messages += self._event(event, from_client)
-                mirror.send(event)
+                self._mirror(event)
                 self._next_cycle()
         except (h11.ProtocolError, TypeError):
             self._broken = True
@@ -122,8 +133,23 @@ class HttpConnection:
             return [whole]
         return []
 
+    def _mirror(self, event: object) -> None:
+        """Tell the half that reads the other direction what it has to know: the method, and where messages end.
+
+        h11 itself writes HTTP/1.1 only, so neither version nor headers nor bodies are repeated to it.
+        """
+        if isinstance(event, h11.Request):
+            self._to_client.send(h11.Request(method=event.method, target=event.target, headers=[("Host", "mirror")]))
+            self._to_client.send(h11.EndOfMessage())
+        elif isinstance(event, h11.InformationalResponse):
+            self._to_server.send(h11.InformationalResponse(status_code=event.status_code, headers=[]))
+        elif isinstance(event, h11.Response):
+            self._to_server.send(h11.Response(status_code=event.status_code, headers=[("Content-Length", "0")]))
+            self._to_server.send(h11.EndOfMessage())
+
     def _next_cycle(self) -> None:
-        if self._to_server.our_state is self._to_server.their_state is h11.DONE:
+        states = {*self._to_server.states.values(), *self._to_client.states.values()}
+        if states == {h11.DONE}:
             self._to_server.start_next_cycle()
             self._to_client.start_next_cycle()
 
