@@ -3,6 +3,9 @@
 After the 200 to the user, one REGISTER goes to every application server whose criterion matches. A server that was told
 is told the end too, whatever the de-registration looks like: it carries no feature tags any more, or was no request at
 all but the clock. The requests to one server about one user have one Call-ID and go one by one (RFC 3261 10.2).
+
+A server that fails although the user may stay registered without it (DefaultHandling 0) is told again, at growing
+intervals, until it answers or the registration ends: servers may start after their users.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from talkburst.sip import Request, Response
+from talkburst.sip.agenda import Alarm
+from talkburst.sip.backoff import Backoff
 from talkburst.sip.engine import Engine, Failure
 from talkburst_core.filter_criteria import (
     Criterion,
@@ -56,6 +61,11 @@ class Told:
     cseq: int = 0
     in_flight: bool = False
     waiting: Request | None = None
+    ends_at: float = 0.0
+    """Until when the last order lasts, in seconds since the epoch."""
+    backoff: Backoff = field(default_factory=Backoff)
+    again: Alarm | None = None
+    """When a server that failed is told once more."""
 
 
 @dataclass(slots=True)
@@ -141,7 +151,11 @@ class ThirdPartyRegistration:
             told = users[server] = Told(order.criterion, order.to, self.engine.token(), request)
         if event.kind is not RegistrationType.DE_REGISTRATION and event.request is not None:
             told.criterion, told.to, told.request = order.criterion, order.to, event.request
+        if told.again is not None:
+            told.again.cancel()
+            told.again = None
         told.cseq += 1
+        told.ends_at = now + event.expires
         told.waiting = self._request(server, told, event)
         self._send_next(server, told, event.subscriber, now)
 
@@ -184,12 +198,33 @@ class ThirdPartyRegistration:
         refused = isinstance(outcome, Response) and outcome.status >= 300 and not failed
         if failed or refused:
             self._report(server, told, subscriber, request, outcome)
+        else:
+            told.backoff.reset()
+        if failed and told.criterion.default_handling is DefaultHandling.SESSION_CONTINUED:
+            self._tell_again(server, told, subscriber, request, now)
         if told.waiting is None and (expires == 0 or refused):
             self._forget(server, told, subscriber)
         self._send_next(server, told, subscriber, now)
         if failed and expires > 0 and told.criterion.default_handling is DefaultHandling.SESSION_TERMINATED:
             # TS 24.229 5.4.1.7: the user can not stay registered without this server.
             self.on_terminated(subscriber, f"{server} failed, DefaultHandling is SESSION_TERMINATED", now)
+
+    def _tell_again(self, server: str, told: Told, subscriber: Subscriber, request: Request, now: float) -> None:
+        """Repeat a REGISTER that failed, with what is left of its time, unless something newer waits or it is over."""
+        at = now + told.backoff.next()
+        if told.waiting is not None or at >= told.ends_at:
+            return
+
+        def send(now: float) -> None:
+            told.again = None
+            if self._told.get(subscriber.key, {}).get(server) is told and told.waiting is None and not told.in_flight:
+                told.cseq += 1
+                told.waiting = request.copy()
+                told.waiting.set("CSeq", f"{told.cseq} REGISTER")
+                told.waiting.set("Expires", max(1, int(told.ends_at - now)))
+                self._send_next(server, told, subscriber, now)
+
+        told.again = self.engine.agenda.schedule(at, send)
 
     def _report(
         self, server: str, told: Told, subscriber: Subscriber, request: Request, outcome: Response | Failure

@@ -1,14 +1,16 @@
 """The XDM documents of a user: fetched from the PoC XDMS and the Shared XDMS, and kept to be validated later.
 
 For each PoC Address: the directory, the access policy, the group documents that the directory lists, the URI lists.
-That there is no such document is normal. An XDMS that does not answer costs a log line and nothing else; it is asked
-again at the user's next registration.
+That there is no such document is normal. An XDMS that cannot be reached is asked again, at growing intervals; one that
+answers with a fault, at the user's next registration. Neither holds anything else up.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from talkburst.sip.backoff import Backoff
 from talkburst.xcap.client import XcapAnswer, XcapUnreachableError
 from talkburst.xcap.uri import XcapUri, XcapUriError, parse_entry, user_document
 from talkburst.xml.document import XmlError
@@ -56,10 +58,13 @@ class UserDocuments:
         self._kept: dict[str, dict[XcapUri, XdmDocument]] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._next: dict[str, Sequence[str]] = {}
+        self._retries: dict[str, asyncio.TimerHandle] = {}
+        self._backoffs: defaultdict[str, Backoff] = defaultdict(Backoff)
 
     def fetch(self, addresses: Sequence[str]) -> None:
         """Fetch the documents of a user's PoC Addresses in the background, one round for a user at a time."""
         key = addresses[0]
+        self._cancel_retry(key)
         if key in self._running:
             self._next[key] = addresses
             return
@@ -72,6 +77,8 @@ class UserDocuments:
         for address in addresses:
             self._kept.pop(address, None)
             self._next.pop(address, None)
+            self._cancel_retry(address)
+            self._backoffs.pop(address, None)
             if address in self._running:
                 self._running[address].cancel()
 
@@ -88,6 +95,8 @@ class UserDocuments:
     async def close(self) -> None:
         """Give up what is under way."""
         self._next.clear()
+        for key in list(self._retries):
+            self._cancel_retry(key)
         for task in self._running.values():
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
@@ -98,14 +107,31 @@ class UserDocuments:
         try:
             for address in addresses:
                 await self._fetch_user(address, tally)
-        except (XdmError, XcapUnreachableError) as error:
+        except XcapUnreachableError as error:
+            again = f"in {self._try_later(addresses):g} s"
+            self._decide("XDM documents not fetched", {"user": addresses[0], "why": str(error), "again": again})
+            return
+        except XdmError as error:
             why = {"why": str(error), "again": "at the next registration"}
             self._decide("XDM documents not fetched", {"user": addresses[0], **why})
             return
+        self._backoffs.pop(addresses[0], None)
         self._decide(
             "XDM documents fetched",
             {"user": addresses[0], "new": tally.fetched, "unchanged": tally.unchanged, "missing": tally.missing},
         )
+
+    def _try_later(self, addresses: Sequence[str]) -> float:
+        """Arrange for another round; the seconds until then."""
+        key = addresses[0]
+        delay = self._backoffs[key].next()
+        self._retries[key] = asyncio.get_running_loop().call_later(delay, self.fetch, addresses)
+        return delay
+
+    def _cancel_retry(self, key: str) -> None:
+        waiting = self._retries.pop(key, None)
+        if waiting is not None:
+            waiting.cancel()
 
     def _finished(self, key: str, done: "asyncio.Task[None]") -> None:
         del self._running[key]

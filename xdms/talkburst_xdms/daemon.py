@@ -8,7 +8,7 @@ from talkburst.daemon.address import Listen, parse_host_port, parse_listen, show
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings, XdmsSettings
-from talkburst.daemon.start_error import StartError
+from talkburst.daemon.start_error import StartError, cannot_listen
 from talkburst.daemon.state import state_directory
 from talkburst.net import Clock
 from talkburst.obs.trace import Trace
@@ -59,8 +59,15 @@ class XdmsDaemon:
             lenient_content_type=self._settings.xdms.lenient_content_type,
         )
         self._http = HttpServer(self._server.answer, self._trace, now, self._log.exception)
-        bound = [await self._http.listen(host=each.host, port=each.port, fd=each.fd) for each in self._listens]
-        return [f"tcp:{show_host_port(*address)}" for address in bound]
+        return [await self._listen(self._http, each) for each in self._listens]
+
+    async def _listen(self, http: HttpServer, asked: Listen) -> str:
+        try:
+            bound = await http.listen(host=asked.host, port=asked.port, fd=asked.fd)
+        except OSError as error:
+            wanted = f"fd:{asked.fd}" if asked.fd is not None else show_host_port(asked.host, asked.port)
+            raise cannot_listen(f"tcp:{wanted}", error) from None
+        return f"tcp:{show_host_port(*bound)}"
 
     async def stop(self) -> None:
         if self._http is not None:

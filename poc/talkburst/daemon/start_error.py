@@ -38,5 +38,6 @@ def cannot_listen(address: str, error: OSError) -> StartError:
         return StartError(f"{text} ({remedy})")
     if found := _BOUND_TO.search(text):
         text = os.strerror(number) if number else text
-        address = show_host_port(found["host"], int(found["port"]))
+        transport = address.partition(":")[0] if address.startswith(("udp:", "tcp:")) else "tcp"
+        address = f"{transport}:{show_host_port(found['host'], int(found['port']))}"
     return StartError(f"cannot listen on {address}: {text} ({remedy})")

@@ -12,7 +12,7 @@ def last_attempt(candidates: Sequence[ObservedMessage], evidence: Evidence) -> F
         return Found()
     chosen, notes = candidates[0], []
     for candidate in candidates[1:]:
-        reason = _reason_to_retry(chosen, candidate)
+        reason = _reason_to_retry(chosen, candidate, evidence)
         if not reason:
             break
         notes.append(f"an attempt at {evidence.at(chosen.time)} {reason}")
@@ -20,7 +20,9 @@ def last_attempt(candidates: Sequence[ObservedMessage], evidence: Evidence) -> F
     return Found(chosen, notes=notes)
 
 
-def _reason_to_retry(before: ObservedMessage, after: ObservedMessage) -> str:
+def _reason_to_retry(before: ObservedMessage, after: ObservedMessage, evidence: Evidence) -> str:
+    if not evidence.arrived(before):
+        return f"was never received by {before.receiver}"
     final = before.transaction.final
     if final is not None and final.status in RETRIED:
         return f"was answered {final.title}"

@@ -11,8 +11,9 @@ from talkburst.flow.registration import identities
 from talkburst.flow.roles import Hop, Role
 from talkburst.xml.reginfo import Reginfo
 
-# After these the client or the server tries again; the last attempt is the one that is judged.
-RETRIED = frozenset({401, 407, 412, 423, 503})
+# After these the client or the server tries again; the last attempt is the one that is judged. 500 and 504 are what a
+# core says for a server that is not up yet.
+RETRIED = frozenset({401, 407, 412, 423, 500, 503, 504})
 
 
 @dataclass(slots=True, frozen=True)

@@ -88,7 +88,8 @@ class Judge:
             waiting = not self.ended and self.evidence.hints.publishes is not False and self._is_open(BY_NUMBER[24])
             return self._verdict(step, "not-needed", why, pending=waiting)
         if not self.evidence.is_captured(step.hop):
-            return self._verdict(step, "not-observed", f"nothing of the hop {step.hop} is in the capture")
+            why = f"nothing of the hop {step.hop} is in the capture"
+            return self._verdict(step, "not-observed", why, pending=open_)
         missing = [cause for cause in self.causes(step) if not self._came(cause)]
         if missing:
             why = f"its cause, step {missing[0]}, did not come"

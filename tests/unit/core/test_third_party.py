@@ -242,3 +242,25 @@ def test_refusal_of_a_server_ends_nothing(make_bench) -> None:
     assert list(bench.core.third_party.told(bench.subscribers.by_private_id("bob@ims.example"))) == [
         "sip:poc.ims.example"
     ]
+
+
+def test_server_that_starts_late_is_told_again_with_the_time_that_is_left(bench) -> None:
+    first = bench.register().to_servers[0]
+    bench.refuse(first.to)
+    (again,) = bench.advance(0.5).to_servers
+    assert again.line == first.line
+    assert again.header("Call-ID") == first.header("Call-ID")
+    assert again.header("CSeq") == "2 REGISTER"
+    bench.answer(again, "503 Service Unavailable")
+    (third,) = bench.advance(1.0).to_servers
+    assert (third.header("CSeq"), third.header("Expires")) == ("3 REGISTER", "3598")
+    bench.answer(third, "200 OK")
+    assert bench.advance(300).to_servers == []
+
+
+def test_server_that_is_told_of_the_end_hears_nothing_of_the_registration_any_more(bench) -> None:
+    told = bench.register().to_servers[0]
+    bench.refuse(told.to)
+    bench.register(expires=0, cseq=3)
+    later = [sent.header("Expires") for sent in bench.advance(100).to_servers if sent.line.startswith("REGISTER")]
+    assert set(later) == {"0"}

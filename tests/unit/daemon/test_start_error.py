@@ -25,9 +25,9 @@ def uvloop_udp() -> OSError:
         ),
         (
             OSError(errno.EADDRINUSE, "error while attempting to bind on address ('::1', 8080, 0, 0): in use"),
-            f"cannot listen on [::1]:8080: Address already in use ({IN_USE})",
+            f"cannot listen on udp:[::1]:8080: Address already in use ({IN_USE})",
         ),
-        (uvloop_udp(), f"cannot listen on 127.0.0.1:5054: Address already in use ({IN_USE})"),
+        (uvloop_udp(), f"cannot listen on udp:127.0.0.1:5054: Address already in use ({IN_USE})"),
         (
             OSError(errno.EACCES, "cannot listen on udp:127.0.0.1:80: Permission denied"),
             "cannot listen on udp:127.0.0.1:80: Permission denied "

@@ -28,6 +28,8 @@ ATTEMPTS = [
     (12, 13, "423 Interval Too Brief"),
     (24, 27, "412 Conditional Request Failed"),
     (7, 8, "401 Unauthorized"),
+    (16, 19, "500 Next Hop Unreachable"),
+    (16, 19, "504 Server Time-out"),
 ]
 
 
@@ -127,3 +129,12 @@ def test_empty_credentials_in_the_first_register_answer_no_challenge(right, judg
     )
     report = judge(right.change(1, "Expires: 600000", f"Expires: 600000\r\n{empty}").frames())
     assert report.verdict == "pass"
+
+
+def test_a_third_party_register_to_a_server_that_starts_late_is_judged_by_the_attempt_that_arrived(right, judge):
+    early = again(right, 5, "early", edits=[(b"CSeq: 1 ", b"CSeq: 0 ")], before=0.002)
+    unheard = early.frame(early.time, node="core", outbound=True)
+    report = judge([unheard, *right.reported()])
+    assert report.verdict == "pass", [step.why for step in report.steps]
+    assert any("was never received by server" in note for note in report.steps[4].notes)
+    assert report.steps[4].time == right.step(5).time

@@ -176,3 +176,21 @@ async def test_user_who_left_is_forgotten_also_in_the_middle_of_a_round(document
     poc.gate.set()
     await documents.close()
     assert documents.show() == {}
+
+
+async def test_xdms_that_cannot_be_reached_is_asked_again_by_itself(documents, poc, said):
+    poc.status = "dead"
+    documents.fetch([ALICE])
+    await asyncio.wait_for(poc.reached.wait(), 5)
+    poc.status = None
+    poc.reached.clear()
+    await asyncio.wait_for(poc.reached.wait(), 5)
+    assert said[0][1]["again"] == "in 0.5 s"
+    await documents.close()
+
+
+async def test_closing_gives_up_the_next_attempt(documents, poc):
+    poc.status = "dead"
+    await documents.fetch_now([ALICE])
+    await documents.close()
+    assert documents._retries == {}
