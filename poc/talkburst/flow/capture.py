@@ -1,13 +1,15 @@
 """Frames in, messages out: each message of the flow once, with its transaction, however often it was seen."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from talkburst.flow.discovery import Discovery
 from talkburst.flow.http_traffic import HttpSighting, HttpTraffic
 from talkburst.flow.message import Facts, ObservedMessage, Sighting, Transaction, TransactionKey, read_facts
+from talkburst.flow.registration import contact_of, host_and_port, identities
 from talkburst.flow.roles import HOP_ENDS, Hop, Role, Roles, hop_between, role_of_node
-from talkburst.obs.frame import Frame
+from talkburst.obs.frame import Endpoint, Frame
 from talkburst.sip import Malformed, Request, Response, is_keepalive, parse_message
 
 # Messages whose ends could not be told yet. More than this of unknown traffic is somebody else's.
@@ -30,7 +32,27 @@ class Kind(NamedTuple):
     sender: Role
     receiver: Role
     method: str
-    event: str
+    event: str = ""
+
+
+# What requests are found by: an address-of-record, or an address of the client.
+Mark = str | Endpoint
+
+
+def marks_of(request: ObservedMessage) -> set[Mark]:
+    """The identities in a request, and the addresses that it says it comes from."""
+    facts = request.facts
+    marks: set[Mark] = {facts.from_aor, facts.to_aor, facts.uri_aor, *identities(request, "P-Asserted-Identity")}
+    marks.add(request.source)
+    if facts.vias:
+        marks.add(facts.vias[-1][:2])
+    contact = contact_of(request)
+    place = host_and_port(contact) if contact is not None else None
+    return marks | {place} if place is not None else marks
+
+
+def _time(message: ObservedMessage) -> float:
+    return message.time
 
 
 class Capture:
@@ -52,6 +74,7 @@ class Capture:
         self._transactions: dict[tuple[Hop, TransactionKey], Transaction] = {}
         self._by_call_id: dict[str, list[ObservedMessage]] = {}
         self._by_kind: dict[Kind, list[ObservedMessage]] = {}
+        self._by_mark: dict[tuple[Kind, Mark], list[ObservedMessage]] = {}
         self._unclear: deque[tuple[Frame, Request | Response, Facts]] = deque(maxlen=UNCLEAR_LIMIT)
 
     def add(self, frame: Frame) -> list[ObservedMessage | HttpSighting]:
@@ -67,11 +90,14 @@ class Capture:
 
     def messages(self, call_id: str) -> list[ObservedMessage]:
         """All messages of a Call-ID, in the order of time."""
-        return sorted(self._by_call_id.get(call_id, ()), key=lambda message: message.time)
+        return sorted(self._by_call_id.get(call_id, ()), key=_time)
 
-    def requests(self, sender: Role, receiver: Role, method: str, event: str = "") -> list[ObservedMessage]:
-        """All requests of a kind, in the order of time."""
-        return sorted(self._by_kind.get(Kind(sender, receiver, method, event), ()), key=lambda message: message.time)
+    def requests(self, kind: Kind, marks: Iterable[Mark] | None = None) -> list[ObservedMessage]:
+        """The requests of a kind that bear one of these marks (without `marks`: all), in the order of time."""
+        if marks is None:
+            return sorted(self._by_kind.get(kind, ()), key=_time)
+        found = {id(message): message for mark in marks for message in self._by_mark.get((kind, mark), ())}
+        return sorted(found.values(), key=_time)
 
     def transaction(self, hop: Hop, call_id: str, cseq: int, method: str) -> Transaction | None:
         """The last transaction on a hop with these. A proxy keeps all three, so this finds the copy on the next hop."""
@@ -164,6 +190,8 @@ class Capture:
             transaction.request = transaction.request or message
             kind = Kind(key.sender, key.receiver, facts.method, facts.event)
             self._by_kind.setdefault(kind, []).append(message)
+            for mark in marks_of(message):
+                self._by_mark.setdefault((kind, mark), []).append(message)
         else:
             transaction.responses.append(message)
         return message

@@ -50,14 +50,14 @@ class Checker:
         self._passed: set[int] = set()
 
     @property
-    def started(self) -> float | None:
-        """The time of the first frame, from which reasons and ladder count."""
-        return self._capture.started
-
-    @property
     def unreadable(self) -> int:
         """How many frames were no SIP message, or too broken to be told apart."""
         return self._capture.unreadable
+
+    @property
+    def flow_count(self) -> int:
+        """How many registrations have begun."""
+        return len(self._current_flows().all)
 
     def add(self, frame: Frame) -> list[ObservedMessage | HttpSighting]:
         """Take one frame in without asking which step it is; what was seen in it for the first time."""

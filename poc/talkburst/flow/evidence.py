@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from talkburst.flow.capture import Capture
+from talkburst.flow.capture import Capture, Mark
 from talkburst.flow.contact_in_reginfo import tagged_addresses
 from talkburst.flow.flows import Flow, Flows
 from talkburst.flow.message import ObservedMessage
@@ -108,6 +108,11 @@ class Evidence:
     def user(self) -> set[str]:
         """Every identity of the user that is known."""
         return {*self.flow.identities, *self.addresses(9), *self.addresses(14)}
+
+    @property
+    def marks(self) -> set[Mark]:
+        """What requests of this flow's client are found by."""
+        return {*self.flow.identities, *self.flow.endpoints}
 
     def addresses(self, step: int) -> list[str]:
         """The PoC Addresses that the document of step 9 or 14 tells of."""

@@ -2,7 +2,6 @@
 
 from talkburst.flow.evidence import Evidence, Found
 from talkburst.flow.http_exchange import POC_DATA, SHARED_DATA, HttpExchange
-from talkburst.flow.message import address_of_record
 
 # A document that the user never stored is no failure.
 _GOOD = frozenset({200, 304, 404})
@@ -20,14 +19,14 @@ def documents_fetched(evidence: Evidence) -> Found:
     if cause is None:
         return _judge(gets, evidence)
     addresses = set(evidence.addresses(9))
-    ours = [get for get in gets if _user(get) in addresses]
+    ours = [get for get in gets if get.user in addresses]
     since = cause.time_at("server")
     found = _judge([get for get in ours if get.time >= since], evidence)
     early = _judge(ours, evidence) if not found.came else found
     if early.came and early is not found:
         early.time = min(get.time for get in ours)
         return early
-    foreign = sorted({_user(get) for get in gets if get.time >= since} - addresses - {""})
+    foreign = sorted({get.user for get in gets if get.time >= since} - addresses - {""})
     if not found.came and foreign:
         named = f"which step 9 does not name (it names {', '.join(sorted(addresses))})"
         found.why = f"{found.why}; GETs for {', '.join(foreign)} came, {named}"
@@ -36,18 +35,16 @@ def documents_fetched(evidence: Evidence) -> Found:
 
 def _gets(evidence: Evidence) -> list[HttpExchange]:
     """The server's GETs while this flow is its user's newest."""
-    owner = evidence.flows.owner_of_user_event
-    return [
+    of_user, flows = evidence.capture.http.of_user, evidence.flows
+    nobodys = [user for user in of_user if user and not flows.of_user([user])]
+    gets = [
         exchange
-        for exchange in sorted(evidence.capture.http.exchanges, key=lambda exchange: exchange.time)
+        for user in {*evidence.user, *nobodys}
+        for exchange in of_user.get(user, ())
         if (exchange.sender, exchange.receiver, exchange.head.method) == ("server", "xdms", "GET")
-        and exchange.target is not None
-        and owner([_user(exchange)], exchange.time) in (evidence.flow, None)
+        and flows.owner_of_user_event([user], exchange.time) in (evidence.flow, None)
     ]
-
-
-def _user(get: HttpExchange) -> str:
-    return address_of_record(get.target.user) if get.target is not None else ""
+    return sorted(gets, key=lambda get: get.time)
 
 
 def _judge(gets: list[HttpExchange], evidence: Evidence) -> Found:

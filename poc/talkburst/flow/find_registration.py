@@ -1,9 +1,14 @@
 """Steps 1 to 6: the registration of the client, and what the core tells the server of it."""
 
+from typing import Final
+
 from talkburst.flow.attempts import last_attempt
+from talkburst.flow.capture import Kind
 from talkburst.flow.evidence import Evidence, Found
 from talkburst.flow.message import ObservedMessage
 from talkburst.flow.registration import credentials, is_removal, nonces
+
+THIRD_PARTY: Final = Kind("core", "server", "REGISTER")
 
 
 def first_register(evidence: Evidence) -> Found:
@@ -70,8 +75,8 @@ def third_party_register(evidence: Evidence) -> Found:
     owner = evidence.flows.owner_of_user_event
     registers = [
         register
-        for register in evidence.capture.requests("core", "server", "REGISTER")
-        if register.facts.to_aor in evidence.user | {evidence.flow.registered_identity}
+        for register in evidence.capture.requests(THIRD_PARTY, evidence.user)
+        if register.facts.to_aor in evidence.user
         and not is_removal(register)
         and owner([register.facts.to_aor], register.time) is evidence.flow
     ]

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from talkburst.flow.attempts import last_attempt
+from talkburst.flow.capture import Kind
 from talkburst.flow.evidence import Evidence, Found
 from talkburst.flow.find_subscription import in_dialog_of, initial_subscribes, notifies
 from talkburst.flow.message import ObservedMessage, read_poc_settings
 from talkburst.flow.registration import identities
-from talkburst.flow.roles import Hop, Role, hop_between
+from talkburst.flow.roles import Hop, hop_between
 from talkburst.sip import HeaderError
 from talkburst.xml.poc_settings import Entity, PocSettings
 
@@ -42,7 +43,7 @@ def client_publishes(evidence: Evidence) -> Found:
     """Step 24: the client's first PUBLISH that carries settings."""
     publishes = [
         request
-        for request in evidence.capture.requests("client", "core", "PUBLISH", EVENT)
+        for request in evidence.capture.requests(Kind("client", "core", "PUBLISH", EVENT), evidence.marks)
         if request.time >= evidence.flow.opened
         and request.expires != 0
         and evidence.flows.owner_of_client_request(request) is evidence.flow
@@ -221,18 +222,22 @@ def _what_they_show(evidence: Evidence) -> str:
     return f": {'; '.join(texts[-2:])}; published was {settings_text(entities_of(published(evidence)))}"
 
 
-def _requests_on(hop: Hop, original: ObservedMessage, evidence: Evidence) -> list[ObservedMessage]:
-    """Requests of the original's kind that went on from the core on a hop."""
-    onward: Role = "server" if hop == "I-S" else "client"
-    return evidence.capture.requests("core", onward, original.method, original.facts.event)
+def _is_onward(candidate: ObservedMessage, original: ObservedMessage, hop: Hop) -> bool:
+    """Whether a message is a request of the original's kind that went on from the core, after it."""
+    return (
+        candidate.status is None
+        and (candidate.sender, candidate.receiver) == ("core", "server" if hop == "I-S" else "client")
+        and (candidate.method, candidate.facts.event) == (original.method, original.facts.event)
+        and candidate.time >= original.time
+    )
 
 
 def _orphan(original: ObservedMessage, hop: Hop, evidence: Evidence) -> ObservedMessage | None:
     """A request on the hop with the original's Call-ID and a CSeq that nothing on the hop before had."""
     before = hop_between(original.sender, original.receiver)
-    for candidate in _requests_on(hop, original, evidence):
+    for candidate in evidence.capture.messages(original.call_id):
         facts = candidate.facts
-        if facts.call_id != original.call_id or before is None or candidate.time < original.time:
+        if before is None or not _is_onward(candidate, original, hop):
             continue
         source = evidence.capture.transaction(before, facts.call_id, facts.cseq, facts.method)
         if source is None or source.request is None:
@@ -242,16 +247,18 @@ def _orphan(original: ObservedMessage, hop: Hop, evidence: Evidence) -> Observed
 
 def _bridged(original: ObservedMessage, step: int, hop: Hop, evidence: Evidence) -> ObservedMessage | None:
     """What a back-to-back agent made of the original: a Call-ID of its own, Event and body kept."""
-    dialog = evidence.message(16 if hop == "C-I" else 17)
-    for candidate in _requests_on(hop, original, evidence):
-        if candidate.time < original.time or candidate.body != original.body:
-            continue
-        if original.method == "NOTIFY":
-            fits = dialog is not None and candidate.call_id == dialog.call_id != original.call_id
-        else:
-            same_uri = candidate.facts.uri_aor == original.facts.uri_aor
-            fits = same_uri and not _passed_by_proxy(candidate, evidence)
-        if fits:
+    capture, dialog = evidence.capture, evidence.message(16 if hop == "C-I" else 17)
+    if original.method == "NOTIFY":
+        candidates = capture.messages(dialog.call_id) if dialog is not None else []
+    else:
+        kind = Kind("core", "server", original.method, EVENT)
+        candidates = [
+            request
+            for request in capture.requests(kind, [original.facts.uri_aor])
+            if request.facts.uri_aor == original.facts.uri_aor and not _passed_by_proxy(request, evidence)
+        ]
+    for candidate in candidates:
+        if _is_onward(candidate, original, hop) and candidate.body == original.body:
             return candidate
     return None
 
@@ -267,7 +274,7 @@ def _copy_without_original(step: int, hop: Hop, evidence: Evidence) -> Found:
     if step in (20, 29):
         return _notify_without_original(step, evidence)
     method = "SUBSCRIBE" if step == 16 else "PUBLISH"
-    for candidate in evidence.capture.requests("core", "server", method, EVENT):
+    for candidate in evidence.capture.requests(Kind("core", "server", method, EVENT), evidence.user):
         users = {candidate.facts.uri_aor, candidate.facts.from_aor, *identities(candidate, "P-Asserted-Identity")}
         if (
             users & evidence.user

@@ -1,8 +1,10 @@
 """Steps 7 to 10 and 12 to 15: the two subscriptions to the registration event package."""
 
 from talkburst.flow.attempts import last_attempt
+from talkburst.flow.capture import Kind
 from talkburst.flow.contact_in_reginfo import missing
 from talkburst.flow.evidence import Evidence, Found
+from talkburst.flow.find_registration import THIRD_PARTY
 from talkburst.flow.message import ObservedMessage
 from talkburst.flow.registration import is_removal
 from talkburst.flow.roles import Role
@@ -13,7 +15,7 @@ def server_subscribes(evidence: Evidence) -> Found:
     """Step 7: the first SUBSCRIBE of the server for this user after step 5, be it a refresh of an old subscription."""
     candidates = [
         request
-        for request in evidence.capture.requests("server", "core", "SUBSCRIBE", "reg")
+        for request in evidence.capture.requests(Kind("server", "core", "SUBSCRIBE", "reg"), evidence.user)
         if request.expires != 0
         and {request.facts.to_aor, request.facts.uri_aor} & evidence.user
         and _flow_told_of_before(request, evidence) is evidence.flow
@@ -44,7 +46,7 @@ def initial_subscribes(evidence: Evidence, event: str) -> list[ObservedMessage]:
     """The SUBSCRIBEs of this flow's client that ask for a new subscription."""
     return [
         request
-        for request in evidence.capture.requests("client", "core", "SUBSCRIBE", event)
+        for request in evidence.capture.requests(Kind("client", "core", "SUBSCRIBE", event), evidence.marks)
         if not request.facts.to_tag
         and request.expires != 0
         and evidence.flows.owner_of_client_request(request) is evidence.flow
@@ -69,7 +71,7 @@ def _flow_told_of_before(request: ObservedMessage, evidence: Evidence) -> object
     """The flow of the last third-party REGISTER for this user before `request`; without any, the user's newest."""
     told = [
         register
-        for register in evidence.capture.requests("core", "server", "REGISTER")
+        for register in evidence.capture.requests(THIRD_PARTY, evidence.user)
         if register.facts.to_aor in evidence.user
         and not is_removal(register)
         and register.time_at("server") <= request.time_at("server")
@@ -103,7 +105,7 @@ def _notifies_without_subscribe(evidence: Evidence, subscriber: Role) -> list[Ob
     """NOTIFYs about this user whose SUBSCRIBE is not in the capture."""
     return [
         notify
-        for notify in evidence.capture.requests("core", subscriber, "NOTIFY", "reg")
+        for notify in evidence.capture.requests(Kind("core", subscriber, "NOTIFY", "reg"), evidence.user)
         if notify.facts.from_aor in evidence.user
         and notify.time >= evidence.flow.opened
         and not any(message.method == "SUBSCRIBE" for message in evidence.capture.messages(notify.call_id))

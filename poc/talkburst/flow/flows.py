@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from talkburst.flow.capture import Capture
+from talkburst.flow.capture import Capture, Kind
 from talkburst.flow.message import ObservedMessage
 from talkburst.flow.registration import (
     contact_of,
@@ -118,9 +118,9 @@ class Flows:
         found = Flows(self._capture)
         requests = self._capture.requests
         sources = (
-            [register for register in requests("core", "server", "REGISTER") if not is_removal(register)],
-            requests("server", "core", "SUBSCRIBE", "reg"),
-            requests("core", "server", "SUBSCRIBE", "poc-settings"),
+            [register for register in requests(Kind("core", "server", "REGISTER")) if not is_removal(register)],
+            requests(Kind("server", "core", "SUBSCRIBE", "reg")),
+            requests(Kind("core", "server", "SUBSCRIBE", "poc-settings")),
         )
         for source in sources:
             for request in source:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from talkburst.flow.message import address_of_record
 from talkburst.flow.roles import Role
 
 POC_RULES = "org.openmobilealliance.poc-rules"
@@ -73,3 +74,8 @@ class HttpExchange:
     status: int | None = None
     answered: float | None = None
     answer_line: str = ""
+
+    @property
+    def user(self) -> str:
+        """The user whose document is asked for, as an address-of-record; "" where it is nobody's."""
+        return address_of_record(self.target.user) if self.target is not None else ""

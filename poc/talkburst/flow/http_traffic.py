@@ -26,6 +26,7 @@ class HttpTraffic:
 
     def __init__(self, discovery: Discovery) -> None:
         self.exchanges: list[HttpExchange] = []
+        self.of_user: dict[str, list[HttpExchange]] = defaultdict(list)
         self._discovery = discovery
         self._open: dict[tuple[str, Endpoint, Endpoint], deque[HttpExchange]] = defaultdict(deque)
         # Both ends may report one message, and ports may differ between their reports: the n-th sight of a line at
@@ -47,6 +48,7 @@ class HttpTraffic:
             return None
         exchange = HttpExchange(self._sender(frame), receiver, head, frame.time, target)
         self.exchanges.append(exchange)
+        self.of_user[exchange.user].append(exchange)
         self._open[frame.node or "", frame.source, frame.destination].append(exchange)
         first = self._first(frame, head.start_line)
         return HttpSighting(frame.time, exchange.sender, receiver, head.start_line, exchange, False, first)

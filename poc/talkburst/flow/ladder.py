@@ -105,13 +105,12 @@ def _fit(parts: list[str], room: int) -> str:
     return text[:room]
 
 
-def verdict_table(report: Report, *, started: float | None = None) -> str:
+def verdict_table(report: Report) -> str:
     """What went wrong first, with its reason, then all 32 verdicts, then the sum.
 
-    `started` is the time of the first frame; without it times count from the first step.
+    Times count from the first frame of the capture, as they do in the reasons.
     """
-    times = [step.time for step in report.steps if step.time is not None]
-    zero = started if started is not None else min(times, default=0.0)
+    zero = report.started or 0.0
     wrong = [step for step in report.steps if step.verdict not in ("pass", "not-needed", "not-observed")]
     wrong.sort(key=lambda step: (step.step != report.first_failure, step.step))
     parts = [_failures(wrong, report.first_failure)] if wrong else []

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
-from talkburst.flow.capture import Capture
+from talkburst.flow.capture import Capture, Kind
 from talkburst.flow.message import ObservedMessage
 from talkburst.flow.registration import identities
 from talkburst.sip import HeaderError
@@ -48,7 +48,7 @@ def ever_published(capture: Capture, user: Set[str], time: float) -> set[str]:
 
 def _accepted(capture: Capture, user: Set[str], time: float) -> Iterator[tuple[ObservedMessage, ObservedMessage]]:
     """The PUBLISHes of a user that were answered 2xx before `time`, each with its answer."""
-    for request in _publishes(capture):
+    for request in _publishes(capture, user):
         answer = request.transaction.final
         if answer is None or not 200 <= (answer.status or 0) < 300 or answer.time_at("server") > time:
             continue
@@ -56,11 +56,10 @@ def _accepted(capture: Capture, user: Set[str], time: float) -> Iterator[tuple[O
             yield request, answer
 
 
-def _publishes(capture: Capture) -> list[ObservedMessage]:
+def _publishes(capture: Capture, user: Set[str]) -> list[ObservedMessage]:
     """The PUBLISHes as the server got them; as the clients sent them where that hop is not captured."""
-    return capture.requests("core", "server", "PUBLISH", "poc-settings") or capture.requests(
-        "client", "core", "PUBLISH", "poc-settings"
-    )
+    passed_on = capture.requests(Kind("core", "server", "PUBLISH", "poc-settings"), user)
+    return passed_on or capture.requests(Kind("client", "core", "PUBLISH", "poc-settings"), user)
 
 
 def _users(request: ObservedMessage) -> set[str]:

@@ -44,7 +44,10 @@ class StepVerdict:
 
 @dataclass(slots=True)
 class Report:
-    """The verdicts on one flow and whose flow it is. `first_failure` is the step to look at, None where all is well."""
+    """The verdicts on one flow and whose flow it is. `first_failure` is the step to look at, None where all is well.
+
+    `started` is the time of the capture's first frame, from which the reasons count.
+    """
 
     verdict: RunResult
     first_failure: int | None
@@ -53,6 +56,7 @@ class Report:
     identity: str = ""
     contact: str = ""
     call_id: str = ""
+    started: float | None = None
 
     @property
     def exit_code(self) -> int:

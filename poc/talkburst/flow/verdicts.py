@@ -39,6 +39,7 @@ class Judge:
             identity=flow.registered_identity,
             contact=str(flow.contact.uri) if flow.contact is not None else "",
             call_id=flow.call_ids[-1] if flow.call_ids else "",
+            started=self.evidence.capture.started,
         )
 
     def causes(self, step: Step) -> tuple[int, ...]:

@@ -113,3 +113,11 @@ def test_notes_stand_under_their_row(right, judge):
     lines = table.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("  8  "))
     assert lines[at + 1].strip() == "note: 202 Accepted is of RFC 3265; RFC 6665 asks for 200"
+
+
+def test_table_and_reasons_count_from_the_first_frame_of_the_capture(right, judge):
+    noise = right.step(1).frame(right.step(1).time - 5.0)
+    noise.payload = b"\r\n\r\n"
+    table = verdict_table(judge([noise, *right.without(9).frames()]))
+    assert "its cause, step 7 (5.060)" in table
+    assert "  7  S>I  pass             5.060  SUBSCRIBE" in table
