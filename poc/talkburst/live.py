@@ -47,12 +47,18 @@ class LiveCheck:
         self.frames.append(frame)
         heapq.heappush(self._held, (frame.time, next(self._order), time.monotonic(), frame))
 
-    async def decided(self, ended: asyncio.Event) -> None:
-        """Return when nothing can change the verdict any more, or when `ended` is set."""
+    async def decided(self, ended: asyncio.Event, flows: int = 1) -> None:
+        """Return when nothing can change the verdict on that many flows any more, or when `ended` is set.
+
+        A flow that does not begin is waited for as long as a step.
+        """
+        patience = time.time() + self._wait
         while not ended.is_set():
             self._release(HOLD)
             if not self._held and self._checker.decided(time.time()):
-                return
+                begun = self._checker.flow_count
+                if begun >= flows or (self._hints.started is not None and time.time() >= patience):
+                    return
             try:
                 await asyncio.wait_for(ended.wait(), TICK)
             except TimeoutError:

@@ -14,6 +14,7 @@ import talkburst_core
 from talkburst.daemon.configuration import load
 from talkburst.daemon.settings import ConfigurationError
 from talkburst.demo.run import DemoRun, Options
+from talkburst.demo.scenario import SCENARIOS
 from talkburst_core import credentials
 
 
@@ -21,7 +22,7 @@ from talkburst_core import credentials
 @click.option("--transport", type=click.Choice(["udp"]), default="udp", show_default=True, help="what SIP runs over")
 @click.option(
     "--scenario",
-    type=click.Choice(["first-client"]),
+    type=click.Choice(list(SCENARIOS)),
     default="first-client",
     show_default=True,
     help="what the client meets",
@@ -79,6 +80,7 @@ def demo(
         directory=directory,
         given=given,
         wait=wait or 20 * settings.timers.t1,
+        scenario=SCENARIOS[scenario],
         report=report,
         pcap=pcap,
         stay=stay,

@@ -1,4 +1,4 @@
-"""What alice has stored at the XDMS before she registers: access rules, a group, her buddy list."""
+"""What a user has stored at the XDMS before registering: access rules, a group, a buddy list."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from talkburst.xcap.uri import user_document
 class DocumentRefusedError(Exception):
     """The XDMS did not take a document; the text says which and why."""
 
-
-ALICE = "sip:alice@ims.example"
-PASSWORD = "alice"
 
 RULES = """<?xml version="1.0" encoding="UTF-8"?>
 <cp:ruleset xmlns:cp="urn:ietf:params:xml:ns:common-policy" xmlns:poc="urn:oma:xml:poc:poc-rules">
@@ -57,15 +54,14 @@ DOCUMENTS = (
 )
 
 
-async def put_documents(xcap_root: str) -> None:
-    """Store them as alice's own device would. Raises XcapUnreachable, DocumentRefusedError."""
-    client = XcapClient(xcap_root, ALICE, PASSWORD)
+async def put_documents(xcap_root: str, owner: str, password: str) -> None:
+    """Store them as the owner's own device would. Raises XcapUnreachableError, DocumentRefusedError."""
+    client = XcapClient(xcap_root, owner, password)
     try:
         for auid, name, media_type, text in DOCUMENTS:
-            answer = await client.put(user_document(auid, ALICE, name), text.encode(), media_type)
+            answer = await client.put(user_document(auid, owner, name), text.encode(), media_type)
             if answer.status not in (200, 201):
-                raise DocumentRefusedError(
-                    f"the XDMS refused {auid} of {ALICE}: {answer.status} {answer.problem}".rstrip()
-                )
+                problem = f"{answer.status} {answer.problem}".rstrip()
+                raise DocumentRefusedError(f"the XDMS refused {auid} of {owner}: {problem}")
     finally:
         await client.close()

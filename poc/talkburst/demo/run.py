@@ -18,9 +18,10 @@ from talkburst.check import conclude
 from talkburst.daemon.address import show_host_port
 from talkburst.demo.documents import DocumentRefusedError, put_documents
 from talkburst.demo.processes import DaemonProcess, DaemonStartError
+from talkburst.demo.scenario import Scenario
 from talkburst.demo.world import CONFIGURATION, World
 from talkburst.flow.evidence import Hints
-from talkburst.flow.roles import ROLES, Roles
+from talkburst.flow.roles import ROLES
 from talkburst.live import LiveCheck
 from talkburst.obs.frame import Frame
 from talkburst.obs.hep import HepCollector
@@ -41,6 +42,7 @@ class Options:
     directory: Path
     given: Mapping[str, Any]
     wait: float
+    scenario: Scenario
     report: Path | None = None
     pcap: Path | None = None
     stay: bool = False
@@ -63,7 +65,7 @@ class DemoRun:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._interrupt)
         collector = HepCollector(self._frame)
-        world = World(self._options.directory, self._options.given, await collector.listen())
+        world = World(self._options.directory, self._options.given, self._options.scenario, await collector.listen())
         try:
             status = await self._flow(world)
         except (DaemonStartError, DocumentRefusedError, XcapUnreachableError, OSError) as error:
@@ -79,18 +81,17 @@ class DemoRun:
     async def _flow(self, world: World) -> int:
         world.prepare()
         self._introduce(world)
-        started = await asyncio.gather(*(world.start(name) for name in ORDER), return_exceptions=True)
-        for failure in started:
-            if failure is not None:
-                raise failure
-        await put_documents(world.xcap_root)
-        live = self._live = LiveCheck(roles_of(world), self._options.wait, self._hints())
-        await world.start("client")
-        watchers = [asyncio.create_task(self._watch(world.daemons[name])) for name in world.daemons]
-        await live.decided(self._ended)
+        await world.start("xdms", "server", "core")
+        await put_documents(world.xcap_root, self._options.scenario.owner, self._options.scenario.password)
+        live = self._live = LiveCheck(world.roles(), self._options.wait, self._hints())
+        watchers = [asyncio.create_task(self._watch(world.daemons[name])) for name in ("xdms", "server", "core")]
+        for count, name in enumerate(world.clients, 1):
+            await world.start(name)
+            watchers.append(asyncio.create_task(self._watch(world.daemons[name])))
+            await live.decided(self._ended, flows=count)
         status = 1
         if not self._interrupted.is_set():
-            status = conclude(live.reports(ended=True), self._options.report)
+            status = conclude(live.reports(ended=True)[-1:], self._options.report)
         if self._why_ended:
             click.echo(self._why_ended)
         if self._options.stay:
@@ -119,6 +120,7 @@ class DemoRun:
             self._ended.set()
 
     def _introduce(self, world: World) -> None:
+        click.echo(f"{self._options.scenario.text}")
         click.echo(f"Talkburst demo: state, logs and {CONFIGURATION} in {world.directory}")
         for name, address in world.addresses.items():
             transport = "tcp" if name.startswith("xdms") else "udp"
@@ -129,7 +131,7 @@ class DemoRun:
         return Hints(
             reporting=frozenset(ROLES),
             passwords=self._options.passwords,
-            nothing_published=self._options.fresh,
+            nothing_published=self._options.fresh and self._options.scenario.flows == 1,
             started=time.time(),
         )
 
@@ -154,14 +156,3 @@ def write_pcap(path: Path, frames: list[Frame]) -> None:
             writer.frame(frame)
     writer.close()
     click.echo(f"wrote {path}")
-
-
-def roles_of(world: World) -> Roles:
-    """The addresses of the demo by role."""
-    at = world.addresses
-    return Roles(
-        client=[at["client.listen"]],
-        core=[at["core.listen"], at["core.listen_servers"]],
-        server=[at["server.listen"]],
-        xdms=[at["xdms.listen"]],
-    )

@@ -13,40 +13,44 @@ import tomli_w
 
 from talkburst.daemon.address import parse_listen, show_host_port
 from talkburst.demo.processes import DaemonProcess
+from talkburst.demo.scenario import Scenario
 from talkburst.demo.sockets import HandedSockets
+from talkburst.flow.roles import Roles
 
 Address = tuple[str, int]
 Table = dict[str, Any]
 
 CONFIGURATION = "talkburst.toml"
-MODULES = {
-    "xdms": "talkburst_xdms",
-    "core": "talkburst_core",
-    "server": "talkburst_server",
-    "client": "talkburst.ua",
-}
 
 
 class Listener(NamedTuple):
-    """A place where a daemon listens: the configuration key that says so, and the flag that hands a socket over."""
+    """A place where a daemon listens: its key in the daemon's section, and the flag that hands a socket over."""
 
-    section: str
     key: str
     flag: str
     transport: str
 
-    @property
-    def name(self) -> str:
-        return f"{self.section}.{self.key}"
+
+class Part(NamedTuple):
+    """One daemon of the demo: its module, its section of the configuration, where it listens."""
+
+    name: str
+    module: str
+    section: str
+    listeners: tuple[Listener, ...]
+
+    def place(self, listener: Listener) -> str:
+        return f"{self.name}.{listener.key}"
 
 
-LISTENERS = (
-    Listener("xdms", "listen", "--listen", "tcp"),
-    Listener("core", "listen", "--listen", "udp"),
-    Listener("core", "listen_servers", "--listen-servers", "udp"),
-    Listener("server", "listen", "--listen", "udp"),
-    Listener("client", "listen", "--listen", "udp"),
+_SIP = Listener("listen", "--listen", "udp")
+PARTS = (
+    Part("xdms", "talkburst_xdms", "xdms", (Listener("listen", "--listen", "tcp"),)),
+    Part("core", "talkburst_core", "core", (_SIP, Listener("listen_servers", "--listen-servers", "udp"))),
+    Part("server", "talkburst_server", "server", (_SIP,)),
+    Part("client", "talkburst.ua", "client", (_SIP,)),
 )
+SECOND_CLIENT = Part("client-2", "talkburst.ua", "client", (_SIP,))
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
@@ -67,23 +71,29 @@ class World:
 
     directory: Path
     given: Mapping[str, Any]
+    scenario: Scenario
     trace: Address
     addresses: dict[str, Address] = field(default_factory=dict)
     daemons: dict[str, DaemonProcess] = field(default_factory=dict)
     _sockets: HandedSockets = field(default_factory=HandedSockets)
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return (*PARTS, SECOND_CLIENT) if self.scenario.second else PARTS
+
     def prepare(self) -> None:
         """Bind the ports, write the configuration file, describe the daemons. Raises OSError."""
-        for listener in LISTENERS:
-            self.addresses[listener.name] = self._address(listener)
+        for part in self.parts:
+            for listener in part.listeners:
+                self.addresses[part.place(listener)] = self._address(part, listener)
         path = self.directory / CONFIGURATION
-        path.write_bytes(tomli_w.dumps(self.configuration()).encode())
-        path.chmod(0o600)  # it may hold passwords
-        for name, module in MODULES.items():
-            self.daemons[name] = self._daemon(name, module, path)
+        path.touch(mode=0o600)  # it may hold passwords
+        path.write_text(tomli_w.dumps(self.configuration()))
+        for part in self.parts:
+            self.daemons[part.name] = self._daemon(part, path)
 
     def configuration(self) -> Table:
-        """The one file that all four daemons read."""
+        """The one file that all daemons read."""
         core, servers = self.addresses["core.listen"], self.addresses["core.listen_servers"]
         chosen: Table = {
             "hosts": {
@@ -93,6 +103,7 @@ class World:
                 "poc.ims.example": show_host_port(*self.addresses["server.listen"]),
             },
             "server": {"xcap_root": self.xcap_root},
+            "client": self.scenario.client,
         }
         return merged(chosen, self.given)
 
@@ -102,32 +113,51 @@ class World:
         root = self.given.get("xdms", {}).get("root", "/xcap-root")
         return f"http://{show_host_port(*self.addresses['xdms.listen'])}{root}"
 
-    async def start(self, name: str) -> None:
-        """Start one daemon and wait until it is ready. Raises DaemonFailed."""
-        await self.daemons[name].start()
+    @property
+    def clients(self) -> list[str]:
+        return [part.name for part in self.parts if part.section == "client"]
+
+    def roles(self) -> Roles:
+        """The addresses by role."""
+        ends: dict[str, list[Address]] = {}
+        for part in self.parts:
+            ends.setdefault(part.section, []).extend(self.addresses[part.place(each)] for each in part.listeners)
+        return Roles(**ends)
+
+    async def start(self, *names: str) -> None:
+        """Start daemons and wait until all are ready. Raises DaemonStartError, OSError."""
+        outcomes = await asyncio.gather(*(self.daemons[name].start() for name in names), return_exceptions=True)
+        for failure in outcomes:
+            if failure is not None:
+                raise failure
 
     async def stop(self) -> None:
-        """End what runs: the client first, so that it can take its leave, then the others at once."""
+        """End what runs: the clients first, so that they can take their leave, then the others at once."""
         self._sockets.close()
-        await self.daemons["client"].stop()
-        await asyncio.gather(*(daemon.stop() for name, daemon in self.daemons.items() if name != "client"))
+        clients = [self.daemons[name] for name in self.clients if name in self.daemons]
+        await asyncio.gather(*(daemon.stop() for daemon in clients))
+        await asyncio.gather(*(daemon.stop() for daemon in self.daemons.values()))
 
-    def _address(self, listener: Listener) -> Address:
-        wanted = self.given.get(listener.section, {}).get(listener.key)
+    def _address(self, part: Part, listener: Listener) -> Address:
+        wanted = self.given.get(part.section, {}).get(listener.key) if part in PARTS else None
         if wanted:
             asked = parse_listen(wanted if isinstance(wanted, str) else wanted[0])
             return asked.host, asked.port
         bind = self._sockets.tcp if listener.transport == "tcp" else self._sockets.udp
-        return bind(listener.name)
+        return bind(part.place(listener))
 
-    def _daemon(self, name: str, module: str, configuration: Path) -> DaemonProcess:
-        # as flags, so that no environment variable of the user's shell takes the demo's state or its view away
-        arguments = ["--config", str(configuration), "--state", str(self.directory / "state")]
+    def _daemon(self, part: Part, configuration: Path) -> DaemonProcess:
+        # State and trace as flags, so that no environment variable of the user's shell takes them away. Each of two
+        # clients has a state of its own.
+        state = self.directory / "state" / (part.name if part is SECOND_CLIENT else "")
+        arguments = ["--config", str(configuration), "--state", str(state)]
         arguments += ["--hep", f"tcp:{show_host_port(*self.trace)}"]
+        arguments += self.scenario.second if part is SECOND_CLIENT else ()
         inherited = []
-        for listener in LISTENERS:
-            descriptor = self._sockets.descriptor(listener.name)
-            if listener.section == name and descriptor is not None:
+        for listener in part.listeners:
+            descriptor = self._sockets.descriptor(part.place(listener))
+            if descriptor is not None:
                 arguments += [listener.flag, f"{listener.transport}:fd:{descriptor}"]
                 inherited.append(descriptor)
-        return DaemonProcess(name, module, arguments, self.directory / f"{name}.log", inherited, dict(os.environ))
+        log = self.directory / f"{part.name}.log"
+        return DaemonProcess(part.name, part.module, arguments, log, inherited, dict(os.environ))
