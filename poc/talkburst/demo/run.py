@@ -28,7 +28,7 @@ from talkburst.obs.hep import HepCollector
 from talkburst.obs.pcap import PcapWriter
 from talkburst.xcap.client import XcapUnreachableError
 
-ORDER = ("xdms", "server", "core")
+SETTLE = 1.0  # seconds that what a client did last may take to be seen by the others
 
 
 @dataclass(slots=True)
@@ -111,20 +111,27 @@ class DemoRun:
         self._ended.set()
 
     async def _watch(self, daemon: DaemonProcess) -> None:
-        """A daemon that ends before the verdict ends the wait for it, once the others have said what they saw."""
+        """A daemon that ends before the verdict ends the wait for it, once the others have said what they saw.
+
+        Without its client a flow goes nowhere; without another daemon it may still show what the rest does about it.
+        """
         status = await daemon.ended()
+        patience = min(SETTLE, self._options.wait) if daemon.name.startswith("client") else self._options.wait
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), self._options.wait)
+            await asyncio.wait_for(self._ended.wait(), patience)
         if not self._ended.is_set():
             self._why_ended = f"the {daemon.name} ended by itself with status {status}{daemon.last_words()}"
             self._ended.set()
 
     def _introduce(self, world: World) -> None:
-        click.echo(f"{self._options.scenario.text}")
-        click.echo(f"Talkburst demo: state, logs and {CONFIGURATION} in {world.directory}")
+        click.echo(f"Talkburst demo: {self._options.scenario.text}")
+        click.echo(f"state, logs and {CONFIGURATION} in {world.directory}")
         for name, address in world.addresses.items():
             transport = "tcp" if name.startswith("xdms") else "udp"
-            click.echo(f"  {transport} {show_host_port(*address):<21} {name}")
+            daemon = name.partition(".")[0]
+            label = {"core.listen": "core, for clients", "core.listen_servers": "core, for servers"}.get(name, daemon)
+            click.echo(f"  {transport} {show_host_port(*address):<21} {label}")
+        click.echo("")
 
     def _hints(self) -> Hints:
         """What the demo knows of its own world, and a capture would not tell."""

@@ -29,6 +29,9 @@ def needs_ascii(stream: TextIO) -> bool:
     return encoding not in ("utf8", "utf16", "utf32")
 
 
+_GOOD: Final = frozenset({"pass", "not-needed", "not-observed"})
+
+
 class Ladder:
     """Draws messages as they come. Times are seconds since the first one; "#2" is a CSeq number."""
 
@@ -106,16 +109,16 @@ def _fit(parts: list[str], room: int) -> str:
 
 
 def verdict_table(report: Report) -> str:
-    """What went wrong first, with its reason, then all 32 verdicts, then the sum.
+    """All 32 verdicts, then what went wrong with its reason, then the sum: what matters most stands last.
 
     Times count from the first frame of the capture, as they do in the reasons.
     """
     zero = report.started or 0.0
-    wrong = [step for step in report.steps if step.verdict not in ("pass", "not-needed", "not-observed")]
-    wrong.sort(key=lambda step: (step.step != report.first_failure, step.step))
-    parts = [_failures(wrong, report.first_failure)] if wrong else []
-    parts += ["\n".join(_row(step, zero) for step in report.steps), summary(report)]
-    return "\n\n".join(parts)
+    parts = ["\n".join(_row(step, zero) for step in report.steps)]
+    wrong = [step for step in report.steps if step.verdict not in _GOOD]
+    if wrong:
+        parts.append(_failures(report, wrong))
+    return "\n\n".join([*parts, summary(report)])
 
 
 def summary(report: Report) -> str:
@@ -129,11 +132,17 @@ def summary(report: Report) -> str:
     return text + (f"; first failure: step {report.first_failure}" if report.first_failure is not None else "")
 
 
-def _failures(steps: list[StepVerdict], first: int | None) -> str:
+def _failures(report: Report, wrong: list[StepVerdict]) -> str:
+    """The steps that went wrong although their causes did not, each with its reason; the others are consequences."""
+    good = {step.step for step in report.steps if step.verdict in _GOOD}
+    roots = [step for step in wrong if good.issuperset(BY_NUMBER[step.step].causes)]
     lines = []
-    for step in steps:
-        mark = "first failure" if step.step == first else step.verdict
+    for step in sorted(roots, key=lambda step: (step.step != report.first_failure, step.step)):
+        mark = "first failure" if step.step == report.first_failure else step.verdict
         lines.append(f"step {step.step} ({_arrow(step)} {BY_NUMBER[step.step].message}), {mark}: {step.why}")
+    others = len(wrong) - len(roots)
+    if others:
+        lines.append(f"{others} more {'step' if others == 1 else 'steps'} failed or did not come in consequence")
     return "\n".join(lines)
 
 

@@ -70,7 +70,7 @@ class _Connections:
             connection = None
         if connection is None:
             connection = self._open[ends] = _Connection(
-                Conversation(segment.source, segment.destination),
+                Conversation(segment.source, segment.destination, from_start=begins_connection(segment)),
                 {segment.source: StreamDirection(), segment.destination: StreamDirection()},
             )
         if segment.payload:

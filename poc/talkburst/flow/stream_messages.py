@@ -20,6 +20,7 @@ _ANY_START: Final = re.compile(
 _MAX_START_LINE: Final = 2048
 _HTTP_START: Final = re.compile(rb"(?:HTTP/1\.[01] [1-5][0-9]{2}|[A-Z]+ \S+ HTTP/1\.[01]\r?\n)")
 _CONTENT_LENGTH: Final = re.compile(rb"\r\n(?:Content-Length|l)[ \t]*:[ \t]*([0-9]{1,9})[ \t]*(?=\r\n)", re.IGNORECASE)
+_HEP: Final = b"HEP3"
 _LINE_START: Final = re.compile(rb"^|\n")
 # A stream that shows neither protocol in so many bytes carries another.
 _MAX_START: Final = 8192
@@ -155,10 +156,14 @@ class HttpConnection:
 
 
 class Conversation:
-    """One TCP connection: whatever it carries is told by its first bytes."""
+    """One TCP connection: whatever it carries is told by its first bytes.
 
-    def __init__(self, one: Endpoint, other: Endpoint) -> None:
+    `from_start`: the capture has its beginning, so that a message begins with the first byte.
+    """
+
+    def __init__(self, one: Endpoint, other: Endpoint, *, from_start: bool) -> None:
         self._ends = (one, other)
+        self._from_start = from_start
         self._start: dict[Endpoint, bytes] = {one: b"", other: b""}
         self._sip: dict[Endpoint, SipStream] = {}
         self._http: HttpConnection | None = None
@@ -196,11 +201,16 @@ class Conversation:
             self._http = HttpConnection()
             self._client = self._other(source) if data.startswith(b"HTTP/") else source
             return True
-        # A capture may begin in the middle of a message, and keep-alives may stand before the first.
-        if any(is_sip(data[place.end() :]) for place in _LINE_START.finditer(data)):
+        if _HEP in data:  # it carries SIP that was captured elsewhere
+            self._foreign = True
+            return False
+        data = data.lstrip(b"\r\n")  # keep-alives
+        # A capture may begin in the middle of a message.
+        places = [0] if self._from_start else [place.end() for place in _LINE_START.finditer(data)]
+        if any(is_sip(data[place:]) for place in places):
             self._sip = {end: SipStream() for end in self._ends}
             return True
-        self._foreign = len(data) > _MAX_START
+        self._foreign = len(data) > _MAX_START or (self._from_start and b"\n" in data)
         return False
 
     def _other(self, end: Endpoint) -> Endpoint:
@@ -211,3 +221,4 @@ class Conversation:
             self._sip[source].lost()
         self._http = None
         self._start = dict.fromkeys(self._ends, b"")
+        self._from_start = False

@@ -297,6 +297,19 @@ def test_http_that_is_broken_gives_what_came_before(read):
     assert [frame.payload for frame in frames] == [GET]
 
 
+@pytest.mark.parametrize("syn", [True, False])
+def test_sip_that_hep_reports_is_not_taken_for_sip_on_the_wire(read, syn):
+    report = b"HEP3\x01\x00\x00\x00\x00\x01\x00\x07\x02\r\n" + OPTIONS
+    packets = [tcp(b"", 0, 2)] if syn else []
+    capture = read(pcap(*packets, tcp(report, 1), tcp(report, 1 + len(report)), link=RAW))
+    assert capture.frames == []
+
+
+def test_a_connection_that_begins_with_something_else_carries_no_sip(read):
+    data = b"220 mail.example ready\r\n" + OPTIONS
+    assert read(pcap(tcp(b"", 0, 2), tcp(data, 1), link=RAW)).frames == []
+
+
 def test_other_protocols_over_tcp_are_passed_over(read):
     assert read(pcap(tcp(b"\x16\x03\x01" + bytes(9000), 1), link=RAW)).frames == []
 
