@@ -1,6 +1,7 @@
 """The variants of the flow: a second client of the same user, and a client without ISIM."""
 
 import pytest
+
 from harness import Demo
 
 pytestmark = pytest.mark.acceptance
