@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -77,10 +76,11 @@ def check(
         raise click.BadParameter(f"{report}: reports are written as JSON, so the name has to end in .json")
     roles = roles_named(named)
     if capture is not None:
-        checker = Checker(roles, wait)
+        checker, end = Checker(roles, wait), 0.0
         for frame in _frames(capture):
             checker.add(frame)
-        reports = checker.reports(time.time(), ended=True)
+            end = frame.time
+        reports = checker.reports(end, ended=True)
     else:
         assert hep is not None
         reports = asyncio.run(_listen(hep, roles, wait))

@@ -127,7 +127,8 @@ def _flows_of(news: Iterable[ObservedMessage | HttpSighting], flows: Flows) -> l
 
 def _event(item: ObservedMessage | HttpSighting, found: Iterable[Evidence]) -> StepEvent:
     if isinstance(item, HttpSighting):
-        is_step = not item.is_answer and (item.sender, item.receiver) == ("server", "xdms")
+        asks = (item.sender, item.receiver, item.exchange.head.method) == ("server", "xdms", "GET")
+        is_step = asks and not item.is_answer
         return StepEvent(item.time, item.sender, item.receiver, item.start_line, (11,) if is_step else ())
     steps = sorted({number for evidence in found for number in evidence.found if evidence.message(number) is item})
     facts = item.facts

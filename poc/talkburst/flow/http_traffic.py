@@ -46,7 +46,7 @@ class HttpTraffic:
         receiver = self._receiver(frame, is_xcap=target is not None)
         if receiver is None:
             return None
-        exchange = HttpExchange(self._sender(frame), receiver, head, frame.time, target)
+        exchange = HttpExchange(self._sender(frame, head.method), receiver, head, frame.time, target)
         self.exchanges.append(exchange)
         self.of_user[exchange.user].append(exchange)
         self._open[frame.node or "", frame.source, frame.destination].append(exchange)
@@ -82,9 +82,12 @@ class HttpTraffic:
             self._discovery.learn(frame.destination, role)
         return role
 
-    def _sender(self, frame: Frame) -> Role:
-        """Who asks. The far end of an XDMS that nothing else is known of is the PoC server: step 11 is about it."""
+    def _sender(self, frame: Frame, method: str) -> Role:
+        """Who asks. Where nothing else tells, the PoC server reads (that is step 11) and a client writes."""
         node = role_of_node(frame.node)
         if node is not None and frame.outbound:
             return node
-        return self._discovery.role(frame.source) or self._discovery.only_role_at(frame.source[0]) or "server"
+        known = self._discovery.role(frame.source) or self._discovery.only_role_at(frame.source[0])
+        if known is not None and known != "xdms":
+            return known
+        return "server" if method == "GET" else "client"

@@ -76,9 +76,10 @@ class PacketDecoder:
             return None
 
     def _ip(self, data: bytes) -> _IpPayload | None:
-        if not data or data[0] >> 4 not in (4, 6):
-            self.skipped += 1
-            return None
+        if not data:
+            return None  # ARP and the like
+        if data[0] >> 4 not in (4, 6):
+            raise ValueError(f"IP version {data[0] >> 4}")
         return self._ipv4(data) if data[0] >> 4 == 4 else self._ipv6(data)
 
     def _ipv4(self, data: bytes) -> _IpPayload | None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from talkburst.flow.checker import Checker
 from talkburst.flow.http_exchange import xcap_target
 
 RULES = "org.openmobilealliance.poc-rules/users/sip:alice@ims.example/pocrules"
@@ -84,6 +85,14 @@ def test_gets_before_step_9_fail_with_that_reason(right, judge):
     report = judge(sorted(type(right)(shots).frames(), key=lambda frame: frame.time))
     assert report.first_failure == 11
     assert "before its cause, step 9," in report.steps[10].why
+
+
+@pytest.mark.parametrize(("method", "sender"), [("GET", "server"), ("PUT", "client")])
+def test_where_nothing_else_is_known_the_server_reads_and_a_client_writes(right, method, sender):
+    frame = right.step(11).frame(0.0)
+    frame.payload = frame.payload.replace(b"GET", method.encode())
+    (event,) = Checker().feed(frame)
+    assert (event.sender, event.receiver) == (sender, "xdms")
 
 
 def test_the_order_of_the_gets_is_free(right, judge):
