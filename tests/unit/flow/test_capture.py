@@ -6,6 +6,7 @@ from itertools import permutations
 import pytest
 
 from talkburst.flow.capture import Capture
+from talkburst.flow.checker import Checker
 from talkburst.flow.roles import Roles
 
 CLIENT = ("192.0.2.10", 5090)
@@ -122,6 +123,15 @@ def test_messages_that_come_before_their_roles_are_known_are_placed_later(right,
 def test_reporters_may_be_heard_one_after_the_other(right, judge, order):
     frames = sorted(right.reported(), key=lambda frame: (order.index(frame.node), frame.time))
     assert judge(frames).verdict == "pass"
+
+
+def test_what_is_no_readable_sip_is_counted(right):
+    checker = Checker()
+    for payload in (b"\xff\xfe\x00garbage", b"OPTIONS sip:x SIP/2.0\r\n\r\n", b"\r\n\r\n"):
+        frame = right.step(1).frame(0.0)
+        frame.payload = payload
+        assert checker.feed(frame) == []
+    assert checker.unreadable == 2  # a keep-alive is nothing to read
 
 
 def test_foreign_and_broken_traffic_is_passed_over(right, judge):
