@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import talkburst_core
 from harness import TALKBURST, Demo, environment, talkburst
 
 pytestmark = pytest.mark.acceptance
@@ -95,6 +97,13 @@ async def test_daemon_that_dies_at_start_is_shown_with_its_last_words(demo: Demo
     assert ran.status == 1
     assert "core" in ran.err
     assert "/nowhere/at/all" in ran.err
+
+
+async def test_paths_in_a_configuration_of_the_demo_are_relative_to_it(demo: Demo, tmp_path: Path) -> None:
+    shutil.copytree(Path(talkburst_core.__file__).parent / "world" / "profiles", tmp_path / "subscribers")
+    ran = await demo(config={"core": {"profiles": "subscribers"}})
+    assert ran.status == 0, ran.explain()
+    assert str(tmp_path / "subscribers") in (ran.directory / "talkburst.toml").read_text()
 
 
 @pytest.mark.parametrize(

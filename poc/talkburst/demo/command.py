@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import click
 
 import talkburst_core
-from talkburst.daemon.configuration import load
+from talkburst.daemon.configuration import load, read_file
 from talkburst.daemon.settings import ConfigurationError
 from talkburst.demo.run import DemoRun, Options
 from talkburst.demo.scenario import SCENARIOS
@@ -57,17 +58,15 @@ def demo(
 
     Exit code 0 only if every step passed.
     """
-    given = {}
-    if config is not None:
-        try:
-            settings = load(config, environ={})
-        except ConfigurationError as error:
-            for problem in error.problems:
-                click.echo(f"demo: {problem}", err=True)
-            raise click.exceptions.Exit(2) from None
-        given = tomllib.loads(config.read_text(encoding="utf-8-sig"))
-    else:
-        settings = load(environ={})
+    given: Mapping[str, Any] = {}
+    try:
+        settings = load(config, environ={})
+        if config is not None:
+            given = read_file(config.absolute()).tree  # with its relative paths made absolute
+    except ConfigurationError as error:
+        for problem in error.problems:
+            click.echo(f"demo: {problem}", err=True)
+        raise click.exceptions.Exit(2) from None
     for path in (report, pcap):
         if path is not None and not path.absolute().parent.is_dir():
             raise click.BadParameter(f"{path}: there is no directory {path.absolute().parent}")

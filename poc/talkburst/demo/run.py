@@ -21,6 +21,7 @@ from talkburst.demo.processes import DaemonProcess, DaemonStartError
 from talkburst.demo.scenario import Scenario
 from talkburst.demo.world import CONFIGURATION, World
 from talkburst.flow.evidence import Hints
+from talkburst.flow.report import Report
 from talkburst.flow.roles import ROLES
 from talkburst.live import LiveCheck
 from talkburst.obs.frame import Frame
@@ -91,7 +92,9 @@ class DemoRun:
             await live.decided(self._ended, flows=count)
         status = 1
         if not self._interrupted.is_set():
-            status = conclude(live.reports(ended=True)[-1:], self._options.report)
+            report = live.reports(ended=True)[-1]
+            status = conclude([report], self._options.report)
+            self._quote_sender(world, report)
         if self._why_ended:
             click.echo(self._why_ended)
         if self._options.stay:
@@ -120,7 +123,7 @@ class DemoRun:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), patience)
         if not self._ended.is_set():
-            self._why_ended = f"the {daemon.name} ended by itself with status {status}{daemon.last_words()}"
+            self._why_ended = f"the {daemon.name} ended by itself with status {status}"
             self._ended.set()
 
     def _introduce(self, world: World) -> None:
@@ -141,6 +144,14 @@ class DemoRun:
             nothing_published=self._options.fresh and self._options.scenario.flows == 1,
             started=time.time(),
         )
+
+    def _quote_sender(self, world: World, report: Report) -> None:
+        """What the daemon that should have sent the first step that failed logged last: it says why it did not."""
+        if report.first_failure is None:
+            return
+        sender = report.steps[report.first_failure - 1].sender
+        name = world.clients[-1] if sender == "client" else sender
+        click.echo(f"the {name} logged last{world.daemons[name].last_words()}")
 
     async def _stay(self, world: World) -> None:
         click.echo("")
