@@ -52,14 +52,14 @@ def _check_rules(body: bytes, _: str) -> list[GroupUri]:
 
 
 def _check_groups(body: bytes, domain: str) -> list[GroupUri]:
-    found: list[GroupUri] = []
+    found: dict[str, GroupUri] = {}
     for position, service in enumerate(poc_groups.from_xml(body), 1):
         field = poc_groups.uri_field(position)
         canonical = _group_address(service.uri, field, domain)
-        if any(canonical == before.canonical for before in found):
+        if canonical in found:
             raise XmlError(f"{field}: {service.uri!r} is there twice", "uniqueness-failure", field)
-        found.append(GroupUri(service.uri, canonical, field))
-    return found
+        found[canonical] = GroupUri(service.uri, canonical, field)
+    return list(found.values())
 
 
 def _group_address(text: str, field: str, domain: str) -> str:

@@ -94,11 +94,13 @@ def ruleset(element: etree._Element, id_selector: str = "ruleset/rule[{}]/@id") 
     `id_selector` is the node selector of the id of the rule whose position goes into the braces.
     """
     rules: list[Rule] = []
+    ids: set[str] = set()
     for position, (_, child) in enumerate(strict_children(element, NAMESPACE, ("rule",), ("rule",)), 1):
         rule = _rule(child)
-        if any(rule.id == before.id for before in rules):
+        if rule.id in ids:
             text = f"{place(child)}: rule id {rule.id!r} is there twice"
             raise XmlError(text, "uniqueness-failure", id_selector.format(position))
+        ids.add(rule.id)
         rules.append(rule)
     return rules
 

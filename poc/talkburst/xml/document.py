@@ -11,6 +11,7 @@ from typing import cast
 from lxml import etree
 
 MAX_BYTES = 1 << 20
+MOST_NOTES = 16
 
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 
@@ -163,6 +164,15 @@ def place(element: etree._Element) -> str:
         node = parent
     line = element.sourceline
     return "/".join(reversed(steps)) + (f" (line {line})" if line else "")
+
+
+def note(notes: list[str], kind: str, element: etree._Element, more: str = "") -> None:
+    """Adds one departure from the schema and its place to `notes`, while they are fewer than `MOST_NOTES`.
+
+    To find a place costs as much as the element has siblings, so a peer must not choose how often that is done.
+    """
+    if len(notes) < MOST_NOTES:
+        notes.append(f"{kind}: {place(element)}{more}")
 
 
 def children(element: etree._Element, namespace: str) -> Iterator[tuple[str, etree._Element]]:

@@ -60,11 +60,13 @@ def from_xml(data: bytes) -> list[ListService]:
     """The groups of a document, held to the schema. Raises `XmlError`."""
     root = root_of(data, NAMESPACE, "group")
     services: list[ListService] = []
+    uris: set[str] = set()
     for position, (_, element) in enumerate(strict_children(root, NAMESPACE, ("list-service",), ("list-service",)), 1):
         service = _list_service(element, position)
-        if any(service.uri == before.uri for before in services):
+        if service.uri in uris:
             text = f"{place(element)}: uri {service.uri!r} is there twice"
             raise XmlError(text, "uniqueness-failure", uri_field(position))
+        uris.add(service.uri)
         services.append(service)
     return services
 

@@ -12,6 +12,7 @@ from talkburst.xml.document import (
     boolean,
     children,
     new_root,
+    note,
     place,
     required,
     root_of,
@@ -51,7 +52,11 @@ class Entity:
 
 @dataclass(slots=True)
 class PocSettings:
-    """One document. `tolerated` names what did not keep to the schema and was read or passed over nevertheless."""
+    """One document.
+
+    `tolerated` names what did not keep to the schema and was read or passed over nevertheless, the first of it when
+    there is much.
+    """
 
     entities: list[Entity] = field(default_factory=list)
     tolerated: list[str] = field(default_factory=list, compare=False)
@@ -87,7 +92,7 @@ def from_xml(data: bytes, *, strict: bool = False) -> PocSettings:
         if name == "entity":
             settings.entities.append(_entity(element, settings.tolerated))
         else:
-            settings.tolerated.append(f"unknown-element: {place(element)}")
+            note(settings.tolerated, "unknown-element", element)
     if strict and settings.tolerated:
         raise XmlError(settings.tolerated[0])
     return settings
@@ -98,14 +103,14 @@ def _entity(element: etree._Element, tolerated: list[str]) -> Entity:
     seen: list[str] = []
     for name, segment in children(element, NAMESPACE):
         if name not in _SEGMENTS:
-            tolerated.append(f"unknown-element: {place(segment)}")
+            note(tolerated, "unknown-element", segment)
             continue
         if name in seen:
             raise XmlError(f"{place(segment)}: a second {name} in one entity")
         seen.append(name)
         _read_segment(entity, name, segment, tolerated)
     if seen != sorted(seen, key=list(_SEGMENTS).index):
-        tolerated.append(f"segment-order: {place(element)} has {', '.join(seen)}")
+        note(tolerated, "segment-order", element, f" has {', '.join(seen)}")
     return entity
 
 
@@ -134,5 +139,5 @@ def _answer_mode(element: etree._Element, tolerated: list[str]) -> AnswerMode:
     mode = _ANSWER_MODES.get(text.strip().lower())
     if mode is None:
         raise XmlError(f"{place(element)}: {text.strip()[:40]!r} is neither automatic nor manual")
-    tolerated.append(f"answer-mode-spelling: {place(element)} says {text!r}")
+    note(tolerated, "answer-mode-spelling", element, f" says {text!r}")
     return mode

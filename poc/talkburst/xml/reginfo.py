@@ -12,6 +12,7 @@ from talkburst.xml.document import (
     children,
     new_root,
     non_negative,
+    note,
     place,
     qualified,
     required,
@@ -71,7 +72,7 @@ class Registration:
 class Reginfo:
     """One document: `version` counts the documents of one subscription, `state` is full or partial.
 
-    `tolerated` names what a peer left out and was filled in when reading.
+    `tolerated` names what a peer left out and was filled in when reading, the first of it when there is much.
     """
 
     version: int
@@ -182,7 +183,7 @@ def _contact(element: etree._Element, tolerated: list[str]) -> Contact:
         raise XmlError(f"{place(element)}: state {state!r} is neither active nor terminated")
     event = element.get("event")
     if event is None:
-        tolerated.append(f"contact-without-event: {place(element)}")
+        note(tolerated, "contact-without-event", element)
         event = "registered"
     return Contact(
         uri=uri,
@@ -204,7 +205,7 @@ def _id_or(element: etree._Element, instead: str, tolerated: list[str]) -> str:
     found = element.get("id") or element.get(qualified(XML_NAMESPACE, "id"))
     if found:
         return found
-    tolerated.append(f"without-id: {place(element)}")
+    note(tolerated, "without-id", element)
     return instead
 
 

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from talkburst.xml import XmlError
@@ -80,3 +82,10 @@ def test_a_wrong_document_is_refused_with_condition_place_and_field(
     with pytest.raises(XmlError, match=text) as refused:
         from_xml(CREW.replace(before, after, 1).encode())
     assert (refused.value.condition, refused.value.field) == (condition, field)
+
+
+def test_the_work_of_reading_grows_with_the_document_and_not_with_its_square() -> None:
+    started = time.process_time()
+    services = "".join(f'<list-service uri="sip:{number}@ims.example"/>' for number in range(20_000))
+    assert len(from_xml(f'<group xmlns="urn:oma:xml:poc:list-service">{services}</group>'.encode())) == 20_000
+    assert time.process_time() - started < 5.0

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from talkburst.xml import XmlError
@@ -88,3 +90,9 @@ def test_a_wrong_document_is_refused_with_condition_and_place(
     with pytest.raises(XmlError, match=text) as refused:
         from_xml(document(inside))
     assert (refused.value.condition, refused.value.field) == (condition, field)
+
+
+def test_the_work_of_reading_grows_with_the_document_and_not_with_its_square() -> None:
+    started = time.process_time()
+    assert len(from_xml(document("".join(f'<cp:rule id="{number}"/>' for number in range(40_000))))) == 40_000
+    assert time.process_time() - started < 5.0

@@ -1,6 +1,7 @@
 import pytest
 
 from talkburst.xml import XmlError
+from talkburst.xml.document import MOST_NOTES
 from talkburst.xml.poc_settings import Entity, PocSettings, from_xml, to_xml
 
 NAMESPACE = "urn:oma:params:xml:ns:poc:poc-settings"
@@ -106,3 +107,10 @@ def test_what_cannot_be_understood_is_refused_with_its_place(inside: str, text: 
 def test_another_root_is_refused() -> None:
     with pytest.raises(XmlError, match="the root element is poc-settings of no namespace"):
         from_xml(b"<poc-settings/>")
+
+
+def test_of_many_departures_from_the_schema_the_first_are_named() -> None:
+    settings = from_xml(document('<entity id="a">' + "<x/>" * 3000 + "</entity>"))
+    assert settings.entities == [Entity("a")]
+    assert len(settings.tolerated) == MOST_NOTES
+    assert settings.tolerated[1].startswith("unknown-element: poc-settings/entity/x[2]")
