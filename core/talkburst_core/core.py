@@ -26,6 +26,7 @@ from talkburst_core.identity import (
     Trust,
     assert_identity,
     asserted_by_peer,
+    strip,
 )
 from talkburst_core.profile import Subscribers
 from talkburst_core.refusal import Refusal
@@ -163,10 +164,13 @@ class Core:
             self._on_server_request(transaction, routed, now)
 
     def on_ack(self, request: Request, flow: Flow, now: float) -> None:
-        """The ACK of a 2xx goes its way along the Route."""
-        if _side(flow.listener) == SERVERS and flow.remote[0] not in self._trust:
+        """The ACK of a 2xx goes its way along the Route; what a client says of itself in it is taken out."""
+        from_client = _side(flow.listener) == CLIENTS
+        if not from_client and flow.remote[0] not in self._trust:
             return
         routed = self.proxy.take_routes(request)
+        if from_client:
+            strip(routed.request)
         if not self._is_for_us(routed):
             self.proxy.forward_ack(routed.request, Target(self._outbound(routed, flow.listener)), now)
 

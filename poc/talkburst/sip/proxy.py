@@ -4,7 +4,7 @@
     proxy.admit(transaction, now) -> bool                 16.3: False when it has answered the refusal itself
     proxy.take_routes(request) -> Routed                  16.4: a copy without the Route entries that are us
     proxy.forward(transaction, request, targets, now)     16.6 to 16.9: sends it on and brings the best answer back
-    proxy.forward_ack(request, target, now)               the ACK of a 2xx, which has no transaction
+    proxy.forward_ack(request, target, now)               the ACK of a 2xx that passed here; it has no transaction
     proxy.on_cancel(transaction, now) -> bool             16.10: False when the request was not forwarded
 
 Who decides where a request goes is somebody else: `forward` is given the target set. What it forwards it leaves alone,
@@ -26,7 +26,9 @@ from .engine import Engine
 from .flow import DEFAULT_PORT, Listener, unbracketed
 from .headers import HeaderError
 from .message import Request, response_to
+from .recent import Recent
 from .response_context import FailureHandler, Outgoing, ResponseContext
+from .timers import Timer
 from .transaction.server import ServerTransaction
 from .uri import SipUri, Uri, UriError, parse_uri
 
@@ -69,6 +71,7 @@ class Proxy:
         self._engine = engine
         self._names = {name.lower(): listener for name, listener in (names or {}).items()}
         self._contexts: dict[ServerTransaction, ResponseContext] = {}
+        self._accepted = Recent(engine.timers.duration(Timer.L))
 
     def own_listener(self, uri: Uri) -> str | None:
         """The name of the listener that a URI stands for; None when it is not ours."""
@@ -172,7 +175,7 @@ class Proxy:
         `timeout`: seconds within which one of the targets has to show life, by any response at all; without one it has
         failed with Failure.TIMEOUT. `on_failure` is told of any outcome but a 2xx and may take over, to forward again.
         """
-        context = ResponseContext(self._engine, transaction, on_failure, self._forget)
+        context = ResponseContext(self._engine, transaction, on_failure, self._on_accepted, self._forget)
         self._contexts[transaction] = context
         outgoing = [self._outgoing(transaction.listener, request, target, record_route) for target in targets]
         context.start(outgoing, now, timeout)
@@ -181,9 +184,19 @@ class Proxy:
         if self._contexts.get(context.transaction) is context:
             del self._contexts[context.transaction]
 
+    def _on_accepted(self, request: Request, now: float) -> None:
+        if request.method == "INVITE":
+            self._accepted.add(_acknowledged(request), now)
+
     def forward_ack(self, request: Request, target: Target, now: float) -> None:
-        """Passes on the ACK of a 2xx; one that may go no further is dropped, for an ACK has no answer."""
-        if request.max_forwards != 0:
+        """Passes on the ACK of a 2xx that passed here; any other is dropped, for an ACK has no answer.
+
+        Nobody can be asked for credentials for an ACK (RFC 3261 22.1). That its INVITE was let through has to do, else
+        we would carry datagrams of strangers to wherever they like.
+        """
+        if not self._accepted.holds(_acknowledged(request), now):
+            self._engine.counters["stray_ack"] += 1
+        elif request.max_forwards != 0:
             ack = self._outgoing(target.listener, request, target, False)
             self._engine.send_stateless(ack.request, now, listener=ack.listener, next_hop=ack.next_hop)
 
@@ -209,6 +222,11 @@ class Proxy:
             sent.prepend("Route", route)
         next_hop = _next_hop(sent)
         return Outgoing(sent, target.listener, next_hop, target.distrusted)
+
+
+def _acknowledged(request: Request) -> tuple[str, str, int]:
+    """What an ACK has in common with its INVITE (RFC 3261 13.2.2.4)."""
+    return request.call_id, request.from_.tag or "", request.cseq.number
 
 
 def _addresses(listener: Listener) -> tuple[tuple[str, int], tuple[str, int]]:

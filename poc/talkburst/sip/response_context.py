@@ -42,12 +42,14 @@ class ResponseContext:
         engine: Engine,
         transaction: ServerTransaction,
         on_failure: FailureHandler | None,
+        on_accepted: Callable[[Request, float], None],
         on_ended: Callable[[ResponseContext], None],
     ) -> None:
         self.engine = engine
         self.transaction = transaction
         self.answered = False  # a final response went upstream, or somebody took the matter over
         self._on_failure = on_failure
+        self._on_accepted = on_accepted
         self._on_ended = on_ended
         self._branches: list[_Branch] = []
         self._liveness: Alarm | None = None
@@ -106,6 +108,7 @@ class ResponseContext:
             self.engine.counters["late_response"] += 1
             return
         self.answered = True
+        self._on_accepted(self.transaction.request, now)
         self._send(response, now)
         self.cancel(now)
 

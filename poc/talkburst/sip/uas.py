@@ -20,6 +20,7 @@ from talkburst.sip.defects import defects
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Flow
 from talkburst.sip.message import Request, response_to
+from talkburst.sip.recent import Recent
 from talkburst.sip.timers import Timer
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uri import OtherUri, Uri
@@ -38,28 +39,21 @@ class MergedRequests:
     """Tells a request that reached us twice over different paths. RFC 3261 8.2.2.2.
 
     Remembers From tag, Call-ID and CSeq of initial requests for as long as their transactions may live: at least one
-    and at most two `lifetime`s (seconds). Two generations that are swapped cost no timer for each request.
+    `lifetime` (seconds).
     """
 
     def __init__(self, lifetime: float) -> None:
-        self._lifetime = lifetime
-        self._swap_at = 0.0
-        self._recent: set[tuple[str, str, str]] = set()
-        self._before: set[tuple[str, str, str]] = set()
+        self._recent = Recent(lifetime)
 
     def seen(self, request: Request, now: float) -> bool:
         """Whether the same request came before in another transaction. In-dialog requests are never merged ones:
         an early NOTIFY has a To tag and must get through."""
         if request.to.tag:
             return False
-        if now >= self._swap_at:
-            stale = now >= self._swap_at + self._lifetime
-            self._before = set() if stale else self._recent
-            self._recent, self._swap_at = set(), now + self._lifetime
         mark = (request.from_.tag or "", request.call_id, str(request.cseq))
-        if mark in self._recent or mark in self._before:
+        if self._recent.holds(mark, now):
             return True
-        self._recent.add(mark)
+        self._recent.add(mark, now)
         return False
 
 

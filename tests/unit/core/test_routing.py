@@ -412,3 +412,26 @@ def test_call_passes_with_ack_and_bye(registered) -> None:
     assert (ack.line, ack.to) == ("ACK sip:bob@127.0.0.1:5092 SIP/2.0", bob)
     (bye,) = registered.client(f"BYE sip:bob@127.0.0.1:5092 SIP/2.0\n{route}" + common.format(";tag=b", 2, "BYE"))
     assert bye.to == bob
+
+
+ACKS = [
+    ("an ACK of nothing", "sip:x@198.51.100.9", ""),
+    ("along a Route of its own", "sip:bob@ims.example", "Route: <sip:127.0.0.1:5060;lr>, <sip:198.51.100.9;lr>\n"),
+]
+
+
+@pytest.mark.parametrize(("uri", "route"), [ack[1:] for ack in ACKS], ids=[ack[0] for ack in ACKS])
+def test_ack_of_a_stranger_is_carried_nowhere(registered, uri: str, route: str) -> None:
+    common = "From: <sip:alice@ims.example>;tag=a\n To: <sip:bob@ims.example>;tag=b\n Call-ID: call\n CSeq: 1 ACK"
+    assert registered.client(f"ACK {uri} SIP/2.0\n{route}{common}", ("203.0.113.1", 5060)) == []
+
+
+def test_ack_asserts_nothing(registered) -> None:
+    bob = ("127.0.0.1", 5092)
+    register(registered, user="bob", source=bob, contact="<sip:bob@127.0.0.1:5092>")
+    common = "From: <sip:alice@ims.example>;tag=a\n To: <sip:bob@ims.example>{}\n Call-ID: call\n CSeq: 1 {}"
+    (invite,) = registered.client("INVITE sip:bob@ims.example SIP/2.0\n" + common.format("", "INVITE"))
+    registered.answer(invite, "200 OK", to_tag="b")
+    forged = "P-Asserted-Identity: <sip:carol@ims.example>\n"
+    (ack,) = registered.client(f"ACK sip:bob@127.0.0.1:5092 SIP/2.0\n{forged}" + common.format(";tag=b", "ACK"))
+    assert ack.header("P-Asserted-Identity") is None
