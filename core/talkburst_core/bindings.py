@@ -12,6 +12,7 @@ from typing import Final
 
 from talkburst.sip import NameAddr, Request, SipUri
 from talkburst.sip.flow import Flow
+from talkburst.sip.headers import parse_name_addr
 from talkburst_core.profile import Subscriber
 from talkburst_core.refusal import Refusal
 
@@ -20,6 +21,8 @@ _LARGEST: Final = 2**32 - 1
 _NUMBER: Final = re.compile(r"[0-9]+")
 # Terminated contacts that are kept for watchers who have not been told yet (RFC 3680 4.7.1: told once).
 _REMEMBERED: Final = 32
+# Every contact is one more request for each that the user gets, and one more line in each 200 to REGISTER.
+MOST_CONTACTS: Final = 32
 
 
 class ContactEvent(Enum):
@@ -114,7 +117,11 @@ class Update:
 
 def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> Update | Refusal:
     """Reads Contact, Expires and Path of a REGISTER (RFC 3261 10.3 steps 6 and 7). Raises `HeaderError`."""
-    update = Update(private_id, request.call_id, request.cseq.number, request.values("Path"), flow)
+    path = request.values("Path")
+    for value in path:
+        if not isinstance(parse_name_addr(value).uri, SipUri):
+            return Refusal(400, f"Path {value} is not a SIP URI")
+    update = Update(private_id, request.call_id, request.cseq.number, path, flow)
     default = _seconds(request.get("Expires"))
     if request.contact_is_wildcard:
         update.wildcard = True
@@ -172,21 +179,30 @@ class Registration:
 
     def apply(self, update: Update, aor: str, now: float, new_id: Callable[[], str]) -> Refusal | None:
         """Performs all of `update`, or nothing and says why not. `aor` is the identity that To names."""
-        wishes = list(update.wishes)
         if update.wildcard:
-            wishes = [Wish(binding.contact, None, 0) for binding in self.bindings]
+            return self._clear(update, now)
         bindings, gone = list(self.bindings), list[Binding]()
-        for wish in wishes:
+        for wish in update.wishes:
             previous = _bound(bindings, update.private_id, wish.contact)
-            if previous is not None and previous.call_id == update.call_id and previous.cseq >= update.cseq:
-                return Refusal(500, f"CSeq {update.cseq} is not higher than {previous.cseq} of the same Call-ID")
+            if previous is not None and (refusal := _out_of_order(previous, update)) is not None:
+                return refusal
             _perform(bindings, gone, previous, _binding(wish, update, previous, now, new_id))
+        if len(bindings) > max(MOST_CONTACTS, len(self.bindings)):
+            return Refusal(403, f"A user has at most {MOST_CONTACTS} contacts")
         self.bindings = bindings
         for binding in gone:
             self._end(binding, ContactEvent.UNREGISTERED, now)
         if self.bindings and update.expires:
             self.explicit.add(aor)
         return None
+
+    def _clear(self, update: Update, now: float) -> Refusal | None:
+        """`Contact: *` is every binding, of whichever device (RFC 3261 10.3 step 6)."""
+        refusals = (_out_of_order(binding, update) for binding in self.bindings)
+        refusal = next((refusal for refusal in refusals if refusal is not None), None)
+        if refusal is None:
+            self.remove(ContactEvent.UNREGISTERED, now)
+        return refusal
 
     def expire(self, now: float) -> list[Binding]:
         """Takes out and returns what has run out."""
@@ -214,6 +230,12 @@ class Registration:
 
     def next_expiry(self) -> float | None:
         return min((binding.expires_at for binding in self.bindings), default=None)
+
+
+def _out_of_order(previous: Binding, update: Update) -> Refusal | None:
+    if previous.call_id != update.call_id or previous.cseq < update.cseq:
+        return None
+    return Refusal(500, f"CSeq {update.cseq} is not higher than {previous.cseq} of the same Call-ID")
 
 
 def _bound(bindings: list[Binding], private_id: str, contact: NameAddr) -> Binding | None:

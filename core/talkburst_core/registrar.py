@@ -61,6 +61,8 @@ class Registrar:
         uri = request.parsed_uri
         if not isinstance(uri, SipUri) or uri.host not in self.domains:
             return self._refused(request, 404, f"{request.uri} is no domain of this core")
+        if not isinstance(request.to.uri, SipUri):
+            return self._refused(request, 400, f"{request.to.uri} in To is no SIP URI (RFC 3261 10.2)")
         aor = request.to.uri.addr_of_record()
         owner = self.subscribers.by_identity(aor)
         claimed = None if owner is None else private_id_for(aor, owner)

@@ -6,7 +6,7 @@ import pytest
 
 from talkburst.sip import Request
 from talkburst.sip.flow import Flow
-from talkburst_core.bindings import ContactEvent, Limits, Registration, Update, update_of
+from talkburst_core.bindings import MOST_CONTACTS, ContactEvent, Limits, Registration, Update, update_of
 from talkburst_core.profile import Identity, Profile, Subscriber
 from talkburst_core.refusal import Refusal
 
@@ -131,6 +131,30 @@ def test_wildcard_removes_everything(user: User) -> None:
     assert user.register("*", expires="0") is None
     assert user.bound == {}
     assert [uri for uri, _ in user.ended] == ["sip:a@h", "sip:b@h"]
+
+
+def test_wildcard_removes_the_contacts_of_other_devices_too(user: User) -> None:
+    user.register('<sip:a@h>;+sip.instance="<urn:uuid:1>"')
+    assert user.register("*", expires="0", private_id="alice-2") is None
+    assert user.bound == {}
+
+
+def test_wildcard_with_an_old_cseq_removes_nothing(user: User) -> None:
+    user.register("<sip:a@h>", call_id="a", cseq=5)
+    refusal = user.register("*", expires="0", call_id="a", cseq=5)
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == 500
+    assert user.bound == {"sip:a@h": 3600}
+
+
+def test_number_of_contacts_has_an_end(user: User) -> None:
+    for number in range(MOST_CONTACTS):
+        assert user.register(f"<sip:a{number}@h>") is None
+    refusal = user.register("<sip:one-too-many@h>")
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == 403
+    assert len(user.bound) == MOST_CONTACTS
+    assert user.register("<sip:a0@h>") is None
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,12 @@ def test_path_is_stored_and_comes_back_in_the_200(bench) -> None:
     assert success.headers("Path") == ["<sip:pcscf.example;lr>, <sip:edge.example;lr>"]
 
 
+@pytest.mark.parametrize("path", ["garbage <", "<sip:a@b", "<tel:+12025550101>"])
+def test_path_that_leads_nowhere_is_400(bench, path: str) -> None:
+    assert bench.register(headers=f"Path: {path}\n")[0].line.startswith("SIP/2.0 400 ")
+    assert not list(bench.core.registrar.registrations())
+
+
 def test_user_without_isim_registers_a_barred_identity_and_learns_the_other(bench) -> None:
     aor = f"sip:{DAVE}"
     sent = bench.register("dave", private_id=DAVE, aor=aor)
@@ -169,6 +175,18 @@ def test_wish_that_cannot_be_granted_is_refused(registered, contact: str, expire
     assert [each.line for each in sent] == [line]
     assert sent[0].header("Min-Expires") == ("60" if expires == 30 else None)
     assert registered.reasons(line.split()[1], "to REGISTER")
+
+
+def test_telephone_number_in_to_is_400(bench) -> None:
+    (answer,) = bench.client("""
+        REGISTER sip:ims.example SIP/2.0
+        From: <tel:+12025550101>;tag=a
+        To: <tel:+12025550101>
+        Call-ID: c1
+        CSeq: 1 REGISTER
+    """)
+    assert answer.line == "SIP/2.0 400 Bad Request"
+    assert bench.reasons("400", "no SIP URI")
 
 
 def test_extension_that_is_required_is_420(bench) -> None:
