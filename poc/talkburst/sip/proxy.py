@@ -175,9 +175,9 @@ class Proxy:
         `timeout`: seconds within which one of the targets has to show life, by any response at all; without one it has
         failed with Failure.TIMEOUT. `on_failure` is told of any outcome but a 2xx and may take over, to forward again.
         """
+        outgoing = [self._outgoing(transaction.listener, request, target, record_route) for target in targets]
         context = ResponseContext(self._engine, transaction, on_failure, self._on_accepted, self._forget)
         self._contexts[transaction] = context
-        outgoing = [self._outgoing(transaction.listener, request, target, record_route) for target in targets]
         context.start(outgoing, now, timeout)
 
     def _forget(self, context: ResponseContext) -> None:

@@ -188,3 +188,10 @@ def test_own_addresses_and_names_are_known(bench, uri: str, listener: str | None
 )
 def test_request_uri_holds_no_headers_and_no_method(text: str, written: str) -> None:
     assert request_uri(text) == written
+
+
+def test_target_that_cannot_be_read_leaves_nothing_behind(bench) -> None:
+    bench.targets = [Target("clients", route=("garbage <",))]
+    (sent,) = bench.request()
+    assert sent.line.startswith("SIP/2.0 400 ")
+    assert not bench.proxy._contexts
