@@ -3,5 +3,6 @@
 from talkburst.net.clock import Clock
 from talkburst.net.listen import ListenAddress, ListenError
 from talkburst.net.node import MessageTrace, SipNode
+from talkburst.net.tcp import TcpLimits
 
-__all__ = ["Clock", "ListenAddress", "ListenError", "MessageTrace", "SipNode"]
+__all__ = ["Clock", "ListenAddress", "ListenError", "MessageTrace", "SipNode", "TcpLimits"]

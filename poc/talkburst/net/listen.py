@@ -11,6 +11,7 @@ from contextlib import suppress
 from talkburst.daemon.address import Listen, parse_listen, show_host_port
 
 RECEIVE_BUFFER = 4 * 1024 * 1024  # bytes; a burst waits in the kernel while Python works
+WAITING_CONNECTIONS = 1024  # that the kernel takes before we do
 DATAGRAM_SIZE = 65535  # bytes (RFC 3261 18.1.1)
 
 # Linux numbers the standard library has no names for.
@@ -18,9 +19,11 @@ SO_RCVBUFFORCE = 33
 IP_RECVERR = 11
 IPV6_RECVERR = 25
 
+_KINDS = {socket.SOCK_DGRAM: "udp", socket.SOCK_STREAM: "tcp"}
+
 
 class ListenAddress(Listen):
-    """What one `listen` entry asks for: `udp:127.0.0.1:5060` or a socket somebody handed over, `fd:7`, `udp:fd:7`."""
+    """What one `listen` entry asks for: `udp:127.0.0.1:5060` or a socket somebody handed over, `fd:7`, `tcp:fd:7`."""
 
     __slots__ = ()
 
@@ -44,15 +47,24 @@ def show(address: Listen) -> str:
     return f"{address.transport}:{show_host_port(address.host, address.port)}"
 
 
-async def open_udp(address: Listen) -> socket.socket:
-    """A bound, non-blocking UDP socket with a large receive buffer that hears of ICMP errors; raises ListenError."""
+async def open_socket(address: Listen) -> socket.socket:
+    """A bound, non-blocking socket, UDP or TCP as the address says; raises ListenError."""
     try:
-        bound = _inherited(address.fd) if address.fd is not None else await _bind(address)
+        bound = _inherited(address) if address.fd is not None else await _bind(address)
+        if bound.type == socket.SOCK_STREAM:
+            _start_listening(bound)
     except OSError as error:
         # Some errors (of getaddrinfo) have a text of their own, some only a number.
         reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
         raise ListenError(error.errno or 0, f"cannot listen on {show(address)}: {reason}") from error
     bound.setblocking(False)
+    if bound.type == socket.SOCK_DGRAM:
+        _prepare_udp(bound)
+    return bound
+
+
+def _prepare_udp(bound: socket.socket) -> None:
+    """Give it a large receive buffer and make it hear of ICMP errors."""
     with suppress(OSError):
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     if sys.platform == "linux":
@@ -62,24 +74,40 @@ async def open_udp(address: Listen) -> socket.socket:
             bound.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
         else:
             bound.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
-    return bound
 
 
-def _inherited(fd: int) -> socket.socket:
-    handed = socket.socket(fileno=fd)
-    if handed.type != socket.SOCK_DGRAM or handed.family not in (socket.AF_INET, socket.AF_INET6):
+def _inherited(address: Listen) -> socket.socket:
+    """A socket handed over, bound and for TCP perhaps listening; its kind must be the one named, if one is named."""
+    handed = socket.socket(fileno=address.fd)
+    kind = _KINDS.get(handed.type) if handed.family in (socket.AF_INET, socket.AF_INET6) else None
+    if kind is None or address.transport not in (kind, ""):
         handed.detach()
-        raise OSError(0, "it is not a UDP socket")
+        raise OSError(0, f"it is not a {address.transport.upper() or 'UDP or TCP'} socket")
+    _share_with_the_past(handed)
     return handed
 
 
-async def _bind(address: Listen) -> socket.socket:
-    found = await asyncio.get_running_loop().getaddrinfo(
-        address.host, address.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
-    )
-    family, _, _, _, sockaddr = found[0]
-    bound = socket.socket(family, socket.SOCK_DGRAM)
+def _share_with_the_past(bound: socket.socket) -> None:
+    """Let connections that ended lately not hold the port, neither ours nor those of whoever listens next."""
+    if bound.type == socket.SOCK_STREAM and os.name == "posix":
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+
+def _start_listening(bound: socket.socket) -> None:
     try:
+        bound.listen(WAITING_CONNECTIONS)
+    except OSError:
+        bound.close()
+        raise
+
+
+async def _bind(address: Listen) -> socket.socket:
+    kind = socket.SOCK_STREAM if address.transport == "tcp" else socket.SOCK_DGRAM
+    found = await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=kind, flags=socket.AI_PASSIVE)
+    family, _, _, _, sockaddr = found[0]
+    bound = socket.socket(family, kind)
+    try:
+        _share_with_the_past(bound)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind(sockaddr)

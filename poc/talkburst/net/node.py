@@ -13,9 +13,12 @@ from typing import Literal, Protocol
 from talkburst.daemon.address import Listen, show_host_port
 from talkburst.daemon.log import Log
 from talkburst.net.clock import Clock
-from talkburst.net.listen import ListenError, open_udp, show
+from talkburst.net.connections import Connections
+from talkburst.net.listen import ListenError, open_socket, show
+from talkburst.net.tcp import TcpConnection, TcpLimits
 from talkburst.net.udp import UdpSocket
-from talkburst.sip.engine import Engine, Resolve, Send
+from talkburst.sip.actions import Action, Connect, Resolve, Send
+from talkburst.sip.engine import Engine
 from talkburst.sip.flow import DEFAULT_PORT, Address, Flow, Listener
 from talkburst.sip.message import Request, Response
 
@@ -44,12 +47,13 @@ class SipNode:
     500, and every other transaction goes on.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, trace: MessageTrace) -> None:
+    def __init__(self, engine: Engine, clock: Clock, trace: MessageTrace, limits: TcpLimits | None = None) -> None:
         self.engine = engine
         self._clock = clock
         self._trace = trace
         self._log = Log("sip")
         self._sockets: dict[str, UdpSocket] = {}  # by name of the listener
+        self._connections = Connections(self, limits or TcpLimits(), self._log)
         self._shown: dict[str, Address] = {}  # how the trace shows that end
         self._lookups: set[asyncio.Task[None]] = set()
         self._wake: asyncio.TimerHandle | None = None
@@ -66,9 +70,7 @@ class SipNode:
 
         `advertise` is what stands in Via and Contact: by default the address itself, and port 0 is the port bound.
         """
-        if address.transport not in ("udp", ""):
-            raise ListenError(0, f"cannot listen on {show(address)}: only udp is spoken here")
-        opened = await open_udp(address)
+        opened = await open_socket(address)
         host, port = opened.getsockname()[:2]
         if host in ("0.0.0.0", "::") and advertise is None:
             opened.close()
@@ -76,6 +78,11 @@ class SipNode:
                 0, f"cannot listen on {show(address)}: peers must be told one address to answer to; advertise one"
             )
         advertised = (host, port) if advertise is None else (advertise[0], advertise[1] or port)
+        if opened.type == socket.SOCK_STREAM:
+            listener = Listener(name, "TCP", host, port, advertised)
+            self.engine.add_listener(listener)
+            await self._connections.listen(listener, opened)
+            return listener
         listener = Listener(name, "UDP", host, port, advertised)
         self.engine.add_listener(listener)
         self._shown[name] = advertised if host in ("0.0.0.0", "::") else (host, port)
@@ -92,16 +99,16 @@ class SipNode:
         try:
             while actions := self.engine.take():
                 for action in actions:
-                    if isinstance(action, Send):
+                    if isinstance(action, Send) and not action.flow.connection:
                         self._send(action)
                     else:
-                        self._resolve(action)
+                        self._perform(action)
         finally:
             self._pumping = False
         self._arm()
 
     async def close(self) -> None:
-        """Close the sockets and forget the timer; what the engine still wanted is sent first."""
+        """Close sockets and connections and forget the timer; what the engine still wanted is sent first."""
         self.pump()
         self._closed = True
         if self._wake is not None:
@@ -112,31 +119,9 @@ class SipNode:
         for opened in self._sockets.values():
             opened.close()
         self._sockets.clear()
+        await self._connections.close()
 
-    # In
-
-    def _on_datagram(self, listener: Listener, data: bytes, remote: Address) -> None:
-        now = self.now()
-        if data.strip(b"\r\n\0"):
-            self._trace.message(data, self._shown[listener.name], remote, False, "sip", "UDP", now)
-        self._guarded("message", remote, lambda: self.engine.receive(data, self._flow(listener, remote), now))
-
-    def _on_unreachable(self, listener: Listener, remote: Address) -> None:
-        self._transport_failed(self._flow(listener, remote))
-
-    def _transport_failed(self, flow: Flow, message: Request | Response | None = None) -> None:
-        now = self.now()
-        self._guarded("transport failure", flow.remote, lambda: self.engine.transport_failed(flow, now, message))
-
-    def _on_time(self) -> None:
-        self._wake, self._wake_at = None, math.inf
-        self._guarded("timer", None, lambda: self.engine.handle_timer(self.now()))
-        self.pump()
-
-    def _flow(self, listener: Listener, remote: Address) -> Flow:
-        return Flow("UDP", (listener.host, listener.port), remote, listener=listener.name)
-
-    def _guarded(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None:
+    def guarded(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None:
         """Run the engine. What a transaction user raises is one line in the log, its traceback is shown at debug."""
         try:
             call()
@@ -151,7 +136,43 @@ class SipNode:
             )
             self._log.debug("traceback", text="".join(traceback.format_exception(error)))
 
+    def traced(self, data: bytes, connection: TcpConnection, outbound: bool, at: float) -> None:
+        self._trace.message(data, connection.local, connection.remote, outbound, "sip", "TCP", at)
+
+    # In
+
+    def _on_datagram(self, listener: Listener, data: bytes, remote: Address) -> None:
+        now = self.now()
+        if data.strip(b"\r\n\0"):
+            self._trace.message(data, self._shown[listener.name], remote, False, "sip", "UDP", now)
+        self.guarded("message", remote, lambda: self.engine.receive(data, self._flow(listener, remote), now))
+
+    def _on_unreachable(self, listener: Listener, remote: Address) -> None:
+        self._transport_failed(self._flow(listener, remote))
+
+    def _transport_failed(self, flow: Flow, message: Request | Response | None = None) -> None:
+        now = self.now()
+        self.guarded("transport failure", flow.remote, lambda: self.engine.transport_failed(flow, now, message))
+
+    def _on_time(self) -> None:
+        self._wake, self._wake_at = None, math.inf
+        self.guarded("timer", None, lambda: self.engine.handle_timer(self.now()))
+        self.pump()
+
+    def _flow(self, listener: Listener, remote: Address) -> Flow:
+        return Flow("UDP", (listener.host, listener.port), remote, listener=listener.name)
+
     # Out
+
+    def _perform(self, action: Action) -> None:
+        if isinstance(action, Send):
+            self._connections.send(action)
+        elif isinstance(action, Resolve):
+            self._resolve(action)
+        elif isinstance(action, Connect):
+            self._connections.connect(action.flow)
+        else:
+            self._connections.disconnect(action.flow)
 
     def _send(self, send: Send) -> None:
         flow = send.flow
@@ -181,7 +202,7 @@ class SipNode:
             addresses = [(str(sockaddr[0]), int(sockaddr[1])) for *_, sockaddr in found]
         except (OSError, UnicodeError) as error:  # TimeoutError is an OSError; UnicodeError: no name at all
             self._log.warning("name not resolved", host=wanted.host, reason=str(error) or "no answer in time")
-        self._guarded("resolver", None, lambda: self.engine.resolved(wanted.token, addresses, self.now()))
+        self.guarded("resolver", None, lambda: self.engine.resolved(wanted.token, addresses, self.now()))
         self.pump()
 
     def _arm(self) -> None:

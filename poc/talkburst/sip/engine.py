@@ -1,7 +1,8 @@
 """The SIP engine: bytes and a clock reading in, bytes to send out. No socket, no sleep, no clock of its own.
 
 Five methods carry it: `receive`, `send_request` and `respond`, `handle_timer`, `next_deadline`, `take`. A shell calls
-`receive` for each datagram and `handle_timer` at `next_deadline`, then performs what `take` returns.
+`receive` for each datagram and `handle_timer` at `next_deadline`, then performs what `take` returns. For connections it
+reports besides: `accepted`, `connected`, `transport_failed`.
 
 What a transaction user raises out of a callback passes through to the shell, after the request was answered 500: it is
 an error of ours. What a peer sends raises nothing.
@@ -13,24 +14,27 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
-from typing import NamedTuple
 
+from talkburst.sip.actions import Action, Connect, Disconnect, Resolve, Send
 from talkburst.sip.agenda import Agenda
-from talkburst.sip.flow import Address, Flow, Listener, bracketed
-from talkburst.sip.headers import HeaderError, Via
+from talkburst.sip.flow import Address, Flow, Listener
 from talkburst.sip.inbound import Inbound
 from talkburst.sip.message import Request, Response
-from talkburst.sip.next_hop import Hosts, Target, deciding_uri, target_of
+from talkburst.sip.next_hop import Hosts
+from talkburst.sip.outbound import Outbound
+from talkburst.sip.parser import Malformed
 from talkburst.sip.timers import Timers
 from talkburst.sip.transaction.client import ClientTransaction, Failure, ResponseHandler, cancel_of
 from talkburst.sip.transaction.key import ClientKey, ServerKey, client_key
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.transaction.user import TransactionUser
-from talkburst.sip.uri import Uri, UriError
+from talkburst.sip.uri import Uri
 
 __all__ = [
     "Action",
     "ClientTransaction",
+    "Connect",
+    "Disconnect",
     "Engine",
     "Failure",
     "Resolve",
@@ -41,35 +45,7 @@ __all__ = [
 ]
 
 
-class Send(NamedTuple):
-    """Send `data`, which is `message`, from `flow.local` to `flow.remote`."""
-
-    flow: Flow
-    data: bytes
-    message: Request | Response
-
-
-class Resolve(NamedTuple):
-    """Find the addresses of a name and tell them to `Engine.resolved`; an empty list when it has none."""
-
-    token: int
-    host: str
-    port: int | None
-    transport: str
-
-
-Action = Send | Resolve
-
-
-class Route(NamedTuple):
-    """The listener a request leaves from, and the flow or the target it leaves for; neither when it has no way."""
-
-    source: Listener
-    flow: Flow | None = None
-    target: Target | None = None
-
-
-Routed = Callable[[Flow | None, float], None]  # told the flow of a request, or None when its next hop has no address
+Remote = tuple[str, Address, int]  # what fails as a whole: a transport and an address, or one connection
 
 
 class Engine:
@@ -98,13 +74,12 @@ class Engine:
         self.counters: Counter[str] = Counter()
         self.clients: dict[ClientKey, ClientTransaction] = {}
         self.servers: dict[ServerKey, ServerTransaction] = {}
-        self._by_remote: dict[tuple[str, Address], dict[ClientKey, ClientTransaction]] = {}
+        self._by_remote: dict[Remote, dict[ClientKey, ClientTransaction]] = {}
         self._listeners: dict[tuple[str, str], Listener] = {}
         self._own_addresses: set[Address] = set()
         self._actions: list[Action] = []
-        self._resolving: dict[int, tuple[Target, Listener, Routed]] = {}
-        self._resolve_number = 0
         self._inbound = Inbound(self)
+        self._outbound = Outbound(self)
 
     # Listeners
 
@@ -119,6 +94,10 @@ class Engine:
             if name in (None, listener.name) and transport in (None, listener.transport):
                 return listener
         raise KeyError(f"no listener {name or ''} {transport or ''}".rstrip())
+
+    def sibling(self, listener: Listener, transport: str) -> Listener | None:
+        """The listener of the same name that speaks `transport`."""
+        return self._listeners.get((listener.name, transport))
 
     def listeners(self) -> Iterable[Listener]:
         return self._listeners.values()
@@ -150,14 +129,17 @@ class Engine:
         (default: the first one). The copy gets a Via with a fresh branch and `rport`, and Max-Forwards when it has
         none. `handler` is never called before this method returns. With `timeout` (seconds) it gets Failure.TIMEOUT
         when no final response came by then; the transaction itself runs on and absorbs what comes late.
+
+        Over 1300 bytes and bound for UDP, it goes by TCP instead where a listener of the same name has it, and by UDP
+        all the same when the peer takes no TCP (RFC 3261 18.1.1). A `flow` is never exchanged for another one.
         """
-        route = self._plan(request, listener, next_hop, flow)
-        sent = self._prepare(request, route.source)
+        route = self._outbound.plan(request, listener, next_hop, flow)
+        sent = self._outbound.prepare(request, route.source)
         transaction = ClientTransaction(self, sent, route.source.reliable, handler)
         self.clients[transaction.key] = transaction
         if timeout is not None:
             transaction.expect_by(now + timeout)
-        self._depart(route, partial(self._start, transaction), now)
+        self._outbound.depart(route, sent, partial(self._start, transaction), now)
         return transaction
 
     def respond(self, transaction: ServerTransaction, response: Response, now: float) -> bool:
@@ -185,21 +167,33 @@ class Engine:
 
     def resolved(self, token: int, addresses: Iterable[Address], now: float) -> None:
         """The answer to a Resolve; no addresses means the name has none, and Failure.TRANSPORT."""
-        target, listener, routed = self._resolving.pop(token)
-        ours_is_v6 = ":" in listener.host
-        for host, port in addresses:
-            if (":" in host) == ours_is_v6:
-                routed(_flow_to(listener, target._replace(host=host, port=port)), now)
-                return
-        routed(None, now)
+        self._outbound.resolved(token, addresses, now)
+
+    def accepted(self, listener: Listener, remote: Address) -> Flow:
+        """A peer opened a connection to `listener`; the flow everything that concerns it is called by."""
+        return self._outbound.connections.accepted(listener, remote)
+
+    def connected(self, flow: Flow, now: float) -> None:
+        """The connection a Connect asked for is up."""
+        self._outbound.connections.connected(flow, now)
+
+    def receive_broken(self, malformed: Malformed, flow: Flow) -> None:
+        """A stream cannot be cut into messages any further: what broke it is answered if it can be.
+
+        The shell closes the connection after the answer.
+        """
+        self._inbound.receive_broken(malformed, flow)
 
     def transport_failed(self, flow: Flow, now: float, message: Request | Response | None = None) -> None:
-        """The transport refuses what is sent to `flow.remote` (ICMP, a closed connection).
+        """The transport refuses what is sent to `flow.remote` (ICMP), or the connection of `flow` is closed.
 
-        Every client transaction to that address fails, or with `message` only the one that sent it.
+        Every client transaction on that way fails, or with `message` only the one that sent it.
         """
-        self.counters["transport_failed"] += 1
-        affected = self._by_remote.get((flow.transport, flow.remote), {})
+        lost = False
+        if flow.connection and message is None:
+            lost = self._outbound.connections.lost(flow, now)
+        self.counters["connection_closed" if lost else "transport_failed"] += 1
+        affected = self._by_remote.get(_remote_of(flow), {})
         if isinstance(message, Request):
             key = client_key(message)
             affected = {key: affected[key]} if key in affected else {}
@@ -221,8 +215,8 @@ class Engine:
         flow: Flow | None = None,
     ) -> None:
         """Send a request once and forget it: the ACK of a 2xx (RFC 3261 13.2.2.4). Routed as by `send_request`."""
-        route = self._plan(request, listener, next_hop, flow)
-        sent = self._prepare(request, route.source)
+        route = self._outbound.plan(request, listener, next_hop, flow)
+        sent = self._outbound.prepare(request, route.source)
 
         def routed(flow: Flow | None, now: float) -> None:
             if flow is None:
@@ -230,44 +224,7 @@ class Engine:
             else:
                 self.transmit(flow, sent.to_bytes(), sent)
 
-        self._depart(route, routed, now)
-
-    # Routing
-
-    def _plan(self, request: Request, name: str | None, next_hop: Uri | None, flow: Flow | None) -> Route:
-        if flow is not None:
-            return Route(self.listener(name or flow.listener, flow.transport), flow=flow)
-        default = self.listener(name)
-        try:
-            target = target_of(next_hop if next_hop is not None else deciding_uri(request), self.hosts)
-        except (HeaderError, UriError):
-            target = None
-        source = None if target is None else self._listeners.get((default.name, target.transport))
-        return Route(default) if source is None else Route(source, target=target)
-
-    def _prepare(self, request: Request, source: Listener) -> Request:
-        sent = request.copy()
-        host, port = source.advertised
-        branch = "z9hG4bK" + self.token()
-        sent.prepend("Via", Via(source.transport, bracketed(host), port, {"branch": branch, "rport": None}))
-        if sent.get("Max-Forwards") is None:
-            sent.set("Max-Forwards", 70)
-        return sent
-
-    def _depart(self, route: Route, routed: Routed, now: float) -> None:
-        """Tell `routed` the flow: at once, or when its name is resolved."""
-        source, flow, target = route
-        if flow is not None:
-            routed(flow, now)
-        elif target is None:
-            # Not at once: the caller has not got hold of its transaction yet.
-            self.agenda.schedule(now, partial(routed, None))
-        elif target.is_literal:
-            routed(_flow_to(source, target), now)
-        else:
-            self._resolve_number += 1
-            self._resolving[self._resolve_number] = (target, source, routed)
-            self._actions.append(Resolve(self._resolve_number, target.host, target.port, target.transport))
+        self._outbound.depart(route, sent, routed, now)
 
     def _start(self, transaction: ClientTransaction, flow: Flow | None, now: float) -> None:
         if transaction.terminated:
@@ -280,19 +237,27 @@ class Engine:
 
     # What the transactions ask for
 
+    def act(self, action: Action) -> None:
+        """Have the shell do something."""
+        self._actions.append(action)
+
     def transmit(self, flow: Flow, data: bytes, message: Request | Response) -> None:
-        self._actions.append(Send(flow, data, message))
+        if not flow.connection or self._outbound.connections.is_open(flow):
+            self._actions.append(Send(flow, data, message))
+        elif isinstance(message, Response):
+            self._outbound.send_again(flow, data, message)
+        else:
+            self.counters["unroutable"] += 1  # an ACK or a CANCEL follows its INVITE and no other way
 
     def client_started(self, transaction: ClientTransaction) -> None:
         assert transaction.flow is not None
-        remote = (transaction.flow.transport, transaction.flow.remote)
-        self._by_remote.setdefault(remote, {})[transaction.key] = transaction
+        self._by_remote.setdefault(_remote_of(transaction.flow), {})[transaction.key] = transaction
 
     def client_ended(self, transaction: ClientTransaction) -> None:
         self.clients.pop(transaction.key, None)
         if transaction.flow is None:
             return
-        remote = (transaction.flow.transport, transaction.flow.remote)
+        remote = _remote_of(transaction.flow)
         peers = self._by_remote.get(remote)
         if peers is not None:
             peers.pop(transaction.key, None)
@@ -314,6 +279,5 @@ class Engine:
         self._inbound.pass_ack(ack, transaction.flow, now)
 
 
-def _flow_to(listener: Listener, target: Target) -> Flow:
-    assert target.port is not None
-    return Flow(listener.transport, (listener.host, listener.port), (target.host, target.port), listener=listener.name)
+def _remote_of(flow: Flow) -> Remote:
+    return flow.transport, flow.remote, flow.connection

@@ -37,7 +37,7 @@ class Inbound:
             return
         message = parse_message(data)
         if isinstance(message, Malformed):
-            self._on_malformed(message, flow)
+            self.receive_broken(message, flow)
         elif isinstance(message, Request):
             self._on_request(message, flow, now)
         else:
@@ -142,7 +142,7 @@ class Inbound:
 
     # Messages that cannot have a transaction
 
-    def _on_malformed(self, malformed: Malformed, flow: Flow) -> None:
+    def receive_broken(self, malformed: Malformed, flow: Flow) -> None:
         """Answer what is broken with its status if enough of it could be read, else drop it (RFC 3261 16.3 item 1)."""
         self._engine.counters["malformed"] += 1
         if malformed.request is not None:

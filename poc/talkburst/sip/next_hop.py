@@ -92,10 +92,11 @@ def deciding_uri(request: Request) -> Uri:
     return routes[0].uri if routes else request.parsed_uri
 
 
-def target_of(uri: Uri, hosts: Hosts) -> Target | None:
+def target_of(uri: Uri, hosts: Hosts, usual: str = "UDP") -> Target | None:
     """The next hop `uri` names, None when it names none we can reach (another scheme than sip, an odd transport).
 
-    A `maddr` takes the place of the host (RFC 3261 19.1.1); a `transport` in the URI wins over that of the table.
+    A `maddr` takes the place of the host (RFC 3261 19.1.1); a `transport` in the URI wins over that of the table, and
+    that over the `usual` one.
     """
     if not isinstance(uri, SipUri) or uri.scheme != "sip":
         return None
@@ -103,9 +104,9 @@ def target_of(uri: Uri, hosts: Hosts) -> Target | None:
     wanted = (uri.params.get("transport") or "").upper()
     known = hosts.find(host, uri.port)
     if known is None:
-        target = Target(host, uri.port, wanted or "UDP")
+        target = Target(host, uri.port, wanted or usual)
     else:
-        target = Target(known.host, known.port, wanted or known.transport or "UDP")
+        target = Target(known.host, known.port, wanted or known.transport or usual)
     if target.port is None and target.is_literal:
         return target._replace(port=DEFAULT_PORT)
     return target

@@ -2,12 +2,13 @@
 
 import asyncio
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 import uvloop
 
-from talkburst.net import Clock, ListenAddress, SipNode
+from talkburst.net import Clock, ListenAddress, SipNode, TcpLimits
 from talkburst.sip.engine import Engine
 from talkburst.sip.message import Request, response_to
 from talkburst.sip.transaction.server import ServerTransaction
@@ -19,14 +20,16 @@ def pytest_asyncio_loop_factories(config, item):
 
 
 class Tap:
-    """A trace that keeps what it sees: (outbound, data)."""
+    """A trace that keeps what it sees: (outbound, data), and between which ends by which transport."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[bool, bytes]] = []
+        self.transports: list[str] = []
         self.ends: set[tuple[tuple[str, int], tuple[str, int]]] = set()
 
     def message(self, data, local, remote, outbound, protocol, transport, at) -> None:
-        assert (protocol, transport) == ("sip", "UDP")
+        assert protocol == "sip"
+        self.transports.append(transport)
         self.seen.append((outbound, data))
         self.ends.add((local, remote))
 
@@ -54,25 +57,40 @@ class Obliging:
 class Node:
     """A listening node, its engine, its user and its trace."""
 
-    def __init__(self, hosts: dict[str, str] | None = None) -> None:
+    def __init__(self, hosts: dict[str, str] | None = None, limits: TcpLimits | None = None) -> None:
         self.user = Obliging()
         self.tap = Tap()
         self.engine = Engine(self.user, token=lambda: secrets.token_hex(8), hosts=hosts or {})
         self.user.engine = self.engine
-        self.sip = SipNode(self.engine, Clock(), self.tap)
+        self.sip = SipNode(self.engine, Clock(), self.tap, limits)
 
-    async def listen(self, text: str = "udp:127.0.0.1:0", name: str = "main"):
-        return await self.sip.listen(name, ListenAddress.parse(text))
+    async def listen(self, text: str = "udp:127.0.0.1:0", name: str = "main", advertise=None):
+        return await self.sip.listen(name, ListenAddress.parse(text), advertise)
 
-    async def ask(self, uri: str, call_id: str = "c1"):
+    async def listen_on_both(self) -> None:
+        """UDP and TCP on one port (RFC 3261 18.2.1)."""
+        while True:
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+                tcp.bind(("127.0.0.1", 0))
+                self.port = tcp.getsockname()[1]
+                try:
+                    udp.bind(("127.0.0.1", self.port))
+                except OSError:
+                    continue  # somebody else's
+                await self.listen(f"udp:fd:{udp.detach()}")
+                await self.listen(f"tcp:fd:{tcp.detach()}")
+                return
+
+    async def ask(self, uri: str, call_id: str = "c1", body: bytes = b"", **options):
         """Send OPTIONS and wait for its outcome."""
         request = Request(
             "OPTIONS",
             uri,
             [("From", "<sip:a@x>;tag=1"), ("To", "<sip:b@x>"), ("Call-ID", call_id), ("CSeq", "1 OPTIONS")],
+            body,
         )
         outcome = asyncio.get_running_loop().create_future()
-        self.engine.send_request(request, lambda result, now: outcome.set_result(result), self.sip.now())
+        self.engine.send_request(request, lambda result, now: outcome.set_result(result), self.sip.now(), **options)
         self.sip.pump()
         return await asyncio.wait_for(outcome, 5)
 
@@ -81,7 +99,7 @@ class Node:
 async def make_node() -> AsyncIterator[Callable[..., Node]]:
     nodes: list[Node] = []
 
-    def make(**options: dict[str, str]) -> Node:
+    def make(**options) -> Node:
         nodes.append(Node(**options))
         return nodes[-1]
 

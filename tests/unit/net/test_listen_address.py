@@ -11,6 +11,8 @@ from talkburst.net import ListenAddress
         ("udp:core.example:5060", ("udp", "core.example", 5060, None)),
         ("fd:7", ("", "", 0, 7)),
         ("udp:fd:7", ("udp", "", 0, 7)),
+        ("tcp:fd:7", ("tcp", "", 0, 7)),
+        ("tcp:[::1]:5060", ("tcp", "::1", 5060, None)),
     ],
 )
 def test_a_listen_entry_is_read(text: str, expected: tuple[str, str, int, int | None]) -> None:

@@ -182,7 +182,8 @@ async def test_an_occupied_port_is_told_with_its_address(make_node) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("tcp:127.0.0.1:0", "only udp is spoken"),
+        ("tcp:0.0.0.0:0", "advertise one"),
+        ("tcp:192.0.2.77:0", "Cannot assign requested address"),
         ("udp:0.0.0.0:0", "advertise one"),
         ("udp:192.0.2.77:0", "Cannot assign requested address"),
         ("udp:no-such-host.invalid:5060", "cannot listen on udp:no-such-host.invalid:5060"),

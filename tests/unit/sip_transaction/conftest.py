@@ -56,8 +56,11 @@ class Bench:
             hosts=hosts or {},
             software="talkburst/test",
         )
-        self.engine.add_listener(Listener("main", transport, *OURS, advertised=OURS))
-        self.flow = Flow(transport, OURS, PEER, listener="main")
+        listener = Listener("main", transport, *OURS, advertised=OURS)
+        self.engine.add_listener(listener)
+        self.flow = Flow("UDP", OURS, PEER, listener="main")
+        if transport == "TCP":
+            self.flow = self.engine.accepted(listener, PEER)
         self.now = 1000.0
         self.sent: list[tuple[float, Send]] = []
         self.resolves: list[Resolve] = []

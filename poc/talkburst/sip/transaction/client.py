@@ -59,6 +59,7 @@ class ClientTransaction(Transaction):
     def start(self, flow: Flow, now: float) -> None:
         """Send the request for the first time."""
         self.flow = flow
+        self.reliable = flow.reliable  # a large request may go by TCP after all
         self._data = self.request.to_bytes()
         self._owner.client_started(self)
         self._layer.transmit(flow, self._data, self.request)

@@ -1,0 +1,179 @@
+"""The TCP connections of a node: accepted, opened, written to and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from talkburst.daemon.address import show_host_port
+from talkburst.daemon.log import Log
+from talkburst.net.listen import WAITING_CONNECTIONS
+from talkburst.net.tcp import TcpConnection, TcpLimits
+from talkburst.sip.actions import Send
+from talkburst.sip.engine import Engine
+from talkburst.sip.flow import Address, Flow, Listener
+from talkburst.sip.parser import Malformed
+
+
+class Shell(Protocol):
+    """What the connections need of their node."""
+
+    engine: Engine
+
+    def now(self) -> float: ...
+    def pump(self) -> None: ...
+    def guarded(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None: ...
+    def traced(self, data: bytes, connection: TcpConnection, outbound: bool, at: float) -> None: ...
+
+
+class Connections:
+    """Every connection under the number the engine gave it."""
+
+    def __init__(self, shell: Shell, limits: TcpLimits, log: Log) -> None:
+        self._shell = shell
+        self._limits = limits
+        self._log = log
+        self._servers: list[asyncio.Server] = []
+        self._listeners: dict[str, Listener] = {}
+        self._attempts: dict[int, asyncio.Task[None]] = {}
+        self._open: dict[int, TcpConnection] = {}
+        self._sockets: set[TcpConnection] = set()  # also of those that only wait for their last bytes to leave
+        self._accepted = 0
+        self._full = False
+        self._stopping = False
+        self._all_closed = asyncio.Event()
+
+    async def listen(self, listener: Listener, bound: socket.socket) -> None:
+        """Accept what connects to `bound`."""
+        self._listeners[listener.name] = listener
+        server = await asyncio.get_running_loop().create_server(
+            lambda: TcpConnection(self, self._limits, listener.name), sock=bound, backlog=WAITING_CONNECTIONS
+        )
+        self._servers.append(server)
+
+    def send(self, send: Send) -> None:
+        """Write a message. A connection that is gone has told the engine so, or does now."""
+        connection, at = self._open.get(send.flow.connection), self._shell.now()
+        if connection is None:
+            self._failed(send.flow)
+        elif connection.write(send.data):
+            self._shell.traced(send.data, connection, True, at)
+
+    def connect(self, flow: Flow) -> None:
+        attempt = asyncio.get_running_loop().create_task(self._connect(flow))
+        self._attempts[flow.connection] = attempt
+        attempt.add_done_callback(lambda _: self._attempts.pop(flow.connection, None))
+
+    def disconnect(self, flow: Flow) -> None:
+        """Nobody wants this connection any more."""
+        connection = self._open.get(flow.connection)
+        attempt = self._attempts.get(flow.connection)
+        if connection is not None:
+            connection.finish("not wanted any more")
+        elif attempt is not None:
+            attempt.cancel()
+
+    async def close(self) -> None:
+        """Accept and open no more; what is written leaves first, unless a peer takes longer than the limit."""
+        self._stopping = True
+        for server in self._servers:
+            server.close()
+        attempts = list(self._attempts.values())
+        for attempt in attempts:
+            attempt.cancel()
+        await asyncio.gather(*attempts, return_exceptions=True)
+        self._all_closed.clear()
+        for connection in list(self._sockets):
+            connection.finish("stopped")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * self._limits.close):
+                if self._sockets:
+                    await self._all_closed.wait()
+                for server in self._servers:
+                    await server.wait_closed()
+
+    async def _connect(self, flow: Flow) -> None:
+        own, _ = flow.local
+        try:
+            async with asyncio.timeout(self._limits.connect):
+                await asyncio.get_running_loop().create_connection(
+                    lambda: TcpConnection(self, self._limits, flow.listener, flow),
+                    *flow.remote,
+                    local_addr=None if own in ("0.0.0.0", "::") else (own, 0),
+                )
+        except OSError as error:  # TimeoutError is one
+            reason = error.strerror or str(error) or "no answer in time"
+            self._log.warning("not connected", remote=show_host_port(*flow.remote), reason=reason)
+            self._failed(flow)
+
+    def _failed(self, flow: Flow) -> None:
+        if self._stopping:
+            return
+        shell = self._shell
+        shell.guarded("transport failure", flow.remote, lambda: shell.engine.transport_failed(flow, shell.now()))
+        shell.pump()
+
+    # What the connections tell
+
+    def on_open(self, connection: TcpConnection) -> bool:
+        if self._stopping or (connection.flow is None and not self._has_room()):
+            return False
+        self._sockets.add(connection)
+        if connection.flow is None:
+            self._accepted += 1
+            flow = self._shell.engine.accepted(self._listeners[connection.listener], connection.remote)
+            connection.flow, connection.accepted = flow, True
+            self._open[flow.connection] = connection
+        else:
+            flow = connection.flow
+            self._open[flow.connection] = connection
+            shell = self._shell
+            shell.guarded("connection", flow.remote, lambda: shell.engine.connected(flow, shell.now()))
+            shell.pump()
+        return True
+
+    def on_message(self, connection: TcpConnection, data: bytes) -> None:
+        flow, shell, now = connection.flow, self._shell, self._shell.now()
+        assert flow is not None
+        shell.traced(data, connection, False, now)
+        shell.guarded("message", flow.remote, lambda: shell.engine.receive(data, flow, now))
+
+    def on_broken(self, connection: TcpConnection, fault: Malformed) -> None:
+        flow, shell = connection.flow, self._shell
+        assert flow is not None
+        self._log.warning("broken stream", remote=show_host_port(*flow.remote), reason=fault.text)
+        shell.guarded("message", flow.remote, lambda: shell.engine.receive_broken(fault, flow))
+        shell.pump()
+        connection.finish(fault.text)
+
+    def on_drained(self) -> None:
+        self._shell.pump()
+
+    def on_closing(self, connection: TcpConnection, reason: str) -> None:
+        flow = connection.flow
+        assert flow is not None
+        self._log.debug("connection closed", remote=show_host_port(*flow.remote), reason=reason)
+        self._open.pop(flow.connection, None)
+        self._failed(flow)
+
+    def on_closed(self, connection: TcpConnection) -> None:
+        if connection not in self._sockets:
+            if connection.flow is not None:  # one of ours that was gone before it could be looked at
+                self._failed(connection.flow)
+            return
+        self._sockets.remove(connection)
+        if connection.accepted:
+            self._accepted -= 1
+        if not self._sockets:
+            self._all_closed.set()
+
+    def _has_room(self) -> bool:
+        """False, and one line in the log however many come, when the limit is reached."""
+        full = self._accepted >= self._limits.connections
+        if full and not self._full:
+            self._log.warning("connections refused", reason=f"{self._accepted} are open, the limit")
+        self._full = full
+        return not full

@@ -1,0 +1,157 @@
+"""One TCP connection on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+from talkburst.sip.flow import Address, Flow
+from talkburst.sip.framer import KeepAlive, StreamFramer, StreamLimits
+from talkburst.sip.parser import Malformed
+
+PONG = b"\r\n"
+
+
+@dataclass(slots=True, frozen=True)
+class TcpLimits:
+    """What a peer may make us keep and how long we wait for it; bytes and seconds."""
+
+    connections: int = 4096  # accepted ones, at any one time
+    unread: int = 1_048_576  # what may wait for a peer that does not read
+    idle: float = 3600.0  # without a whole message or a keep-alive
+    connect: float = 10.0  # for a connection of ours to come up
+    close: float = 1.0  # for what was written last to leave
+    message: StreamLimits = field(default_factory=StreamLimits)
+
+
+class ConnectionUser(Protocol):
+    """Whom a connection tells what happens to it."""
+
+    def on_open(self, connection: TcpConnection) -> bool:
+        """It is up. False refuses it."""
+
+    def on_message(self, connection: TcpConnection, data: bytes) -> None:
+        """A whole message arrived."""
+
+    def on_broken(self, connection: TcpConnection, fault: Malformed) -> None:
+        """What arrives can no longer be cut into messages; to be answered, then closed."""
+
+    def on_drained(self) -> None:
+        """Everything that could be read for now has been told."""
+
+    def on_closing(self, connection: TcpConnection, reason: str) -> None:
+        """Nothing more is sent or received on it. Told once."""
+
+    def on_closed(self, connection: TcpConnection) -> None:
+        """Its socket is closed. Told once, and after `on_closing` if it was ever open."""
+
+
+class TcpConnection(asyncio.Protocol):
+    """Cuts what arrives into messages, answers keep-alives, and keeps a peer within the limits.
+
+    It is closed by the peer, by `finish` (what is written leaves first) or by `cut` (it does not).
+    """
+
+    def __init__(self, user: ConnectionUser, limits: TcpLimits, listener: str, flow: Flow | None = None) -> None:
+        self.listener = listener
+        self.flow = flow  # known from the start when we connect, else when it is accepted
+        self.accepted = False
+        self.local: Address = ("", 0)
+        self.remote: Address = ("", 0)
+        self._user = user
+        self._limits = limits
+        self._framer = StreamFramer(limits.message)
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._alarm: asyncio.TimerHandle | None = None
+        self._heard = self._loop.time()
+        self._told_closing = False
+
+    def write(self, data: bytes) -> bool:
+        """Send, or keep until the peer reads. False when it is not read any more; the connection is cut then."""
+        if self._told_closing or self._transport.is_closing():
+            return False
+        waiting = self._transport.get_write_buffer_size()
+        if waiting and waiting + len(data) > self._limits.unread:
+            self.cut("the peer does not read")
+            return False
+        self._transport.write(data)
+        return True
+
+    def finish(self, reason: str) -> None:
+        """Close once everything written has left; what still arrives is not looked at.
+
+        The sending side is closed first: closing the whole socket over bytes that nobody read makes the kernel send a
+        reset, which may reach the peer before our last answer.
+        """
+        if self._told_closing:
+            return
+        self._tell_closing(reason)
+        self._wait(self._limits.close, self._transport.abort)
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+
+    def cut(self, reason: str) -> None:
+        """Close at once."""
+        self._tell_closing(reason)
+        self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own class is no subclass of it
+        local, remote = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+        if not local or not remote:  # reset before we came to look
+            self._told_closing = True
+            self._transport.abort()
+            return
+        self.local, self.remote = local[:2], remote[:2]
+        if self._user.on_open(self):
+            self._wait(self._limits.idle, self._check_idle)
+        else:
+            self._told_closing = True
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        for item in self._framer.feed(data):
+            if self._told_closing:
+                return
+            self._heard = self._loop.time()
+            if item is KeepAlive.PING:
+                self.write(PONG)
+            elif isinstance(item, bytes):
+                self._user.on_message(self, item)
+            elif isinstance(item, Malformed):
+                self._user.on_broken(self, item)
+        self._user.on_drained()
+
+    def eof_received(self) -> bool:
+        """The peer sends no more: close, what is written leaves first."""
+        self._tell_closing("closed by the peer")
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._tell_closing("closed" if error is None else str(error) or type(error).__name__)
+        self._user.on_closed(self)
+
+    def _tell_closing(self, reason: str) -> None:
+        if not self._told_closing:
+            self._told_closing = True
+            self._user.on_closing(self, reason)
+
+    def _check_idle(self) -> None:
+        """The one alarm is moved only when it rings: a message costs no timer."""
+        left = self._heard + self._limits.idle - self._loop.time()
+        if left > 0:
+            self._wait(left, self._check_idle)
+        else:
+            self.finish("idle")
+
+    def _wait(self, seconds: float, call: Callable[[], None]) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_later(seconds, call)

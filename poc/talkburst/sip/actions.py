@@ -1,0 +1,43 @@
+"""What an engine asks its shell to do."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from talkburst.sip.flow import Flow
+from talkburst.sip.message import Request, Response
+
+
+class Send(NamedTuple):
+    """Send `data`, which is `message`, from `flow.local` to `flow.remote`; on the connection, if the flow names one."""
+
+    flow: Flow
+    data: bytes
+    message: Request | Response
+
+
+class Resolve(NamedTuple):
+    """Find the addresses of a name and tell them to `Engine.resolved`; an empty list when it has none."""
+
+    token: int
+    host: str
+    port: int | None
+    transport: str
+
+
+class Connect(NamedTuple):
+    """Open a connection to `flow.remote`; the answer is `Engine.connected` or `Engine.transport_failed`, in any case.
+
+    It leaves from the address of `flow.local` and any port. `flow.connection` is the number it will have.
+    """
+
+    flow: Flow
+
+
+class Disconnect(NamedTuple):
+    """Give up the attempt `flow` names, or the connection when it came up meanwhile. Needs no answer."""
+
+    flow: Flow
+
+
+Action = Send | Resolve | Connect | Disconnect

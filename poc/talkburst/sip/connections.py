@@ -1,0 +1,152 @@
+"""Which connections are open, which are being opened, and who waits for them (RFC 3261 18).
+
+A connection belongs to a listener and to the address at its other end. A request is sent on one that is open to the
+very address and port of its next hop, whoever opened it; from any other port of a peer nothing can be concluded: over
+TCP anybody may claim an `alias`, which is why RFC 5923 has them over TLS alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+
+from talkburst.sip.actions import Action, Connect, Disconnect
+from talkburst.sip.agenda import Agenda, Alarm
+from talkburst.sip.flow import Address, Flow, Listener
+
+Routed = Callable[[Flow | None, float], None]  # told the flow of a message, or None when its next hop cannot be reached
+Peer = tuple[str, Address]  # name of the listener, address of the other end
+
+
+class Waiter:
+    """Somebody who wants a connection that is being opened."""
+
+    __slots__ = ("alarm", "routed")
+
+    def __init__(self, routed: Routed) -> None:
+        self.routed = routed
+        self.alarm: Alarm | None = None
+
+
+class Attempt:
+    """A connection that is being opened."""
+
+    __slots__ = ("flow", "waiters")
+
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+        self.waiters: list[Waiter] = []
+
+
+class Connections:
+    """The connections of an engine by their number and by the peer they lead to."""
+
+    __slots__ = ("_act", "_agenda", "_attempts", "_by_peer", "_number", "_open")
+
+    def __init__(self, agenda: Agenda, act: Callable[[Action], None]) -> None:
+        self._agenda = agenda
+        self._act = act
+        self._number = 0
+        self._open: set[int] = set()
+        self._by_peer: dict[Peer, list[Flow]] = {}  # several to one peer: the last is the latest
+        self._attempts: dict[Peer, Attempt] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def is_open(self, flow: Flow) -> bool:
+        return flow.connection in self._open
+
+    def find(self, listener: Listener, remote: Address) -> Flow | None:
+        """An open connection to exactly this address."""
+        flows = self._by_peer.get((listener.name, remote))
+        return flows[-1] if flows else None
+
+    def reach(
+        self, listener: Listener, remote: Address, routed: Routed, now: float, patience: float | None = None
+    ) -> None:
+        """Tell `routed` the connection to `remote`: at once when one is open, else as soon as one is.
+
+        It is told None when the connection is refused, or is not there after `patience` seconds.
+        """
+        flow = self.find(listener, remote)
+        if flow is not None:
+            routed(flow, now)
+            return
+        waiter = self.expect(listener, remote, routed)
+        if patience is not None:
+            waiter.alarm = self._agenda.schedule(now + patience, partial(self._lose_patience, listener, remote, waiter))
+
+    def expect(self, listener: Listener, remote: Address, routed: Routed) -> Waiter:
+        """Wait for a connection that is being opened, or have it opened."""
+        peer = (listener.name, remote)
+        attempt = self._attempts.get(peer)
+        if attempt is None:
+            attempt = self._attempts[peer] = Attempt(self._new_flow(listener, remote))
+            self._act(Connect(attempt.flow))
+        waiter = Waiter(routed)
+        attempt.waiters.append(waiter)
+        return waiter
+
+    # What happens to connections
+
+    def accepted(self, listener: Listener, remote: Address) -> Flow:
+        """A peer opened one; its flow."""
+        flow = self._new_flow(listener, remote)
+        self._add(flow)
+        return flow
+
+    def connected(self, flow: Flow, now: float) -> None:
+        """One of ours is up. Nobody may be waiting for it any more."""
+        attempt = self._attempt_of(flow)
+        if attempt is None:
+            self._act(Disconnect(flow))
+            return
+        self._add(flow)
+        self._end(attempt, flow, now)
+
+    def lost(self, flow: Flow, now: float) -> bool:
+        """One is closed, or could not be opened; True when it had been open."""
+        if flow.connection in self._open:
+            self._open.remove(flow.connection)
+            peer = (flow.listener, flow.remote)
+            flows = self._by_peer[peer]
+            flows.remove(flow)
+            if not flows:
+                del self._by_peer[peer]
+            return True
+        attempt = self._attempt_of(flow)
+        if attempt is not None:
+            self._end(attempt, None, now)
+        return False
+
+    def _new_flow(self, listener: Listener, remote: Address) -> Flow:
+        self._number += 1
+        return Flow(listener.transport, (listener.host, listener.port), remote, self._number, listener.name)
+
+    def _add(self, flow: Flow) -> None:
+        self._open.add(flow.connection)
+        self._by_peer.setdefault((flow.listener, flow.remote), []).append(flow)
+
+    def _attempt_of(self, flow: Flow) -> Attempt | None:
+        attempt = self._attempts.get((flow.listener, flow.remote))
+        return attempt if attempt is not None and attempt.flow.connection == flow.connection else None
+
+    def _end(self, attempt: Attempt, flow: Flow | None, now: float) -> None:
+        """Tell everybody who waited; also when one of them raises."""
+        del self._attempts[attempt.flow.listener, attempt.flow.remote]
+        with ExitStack() as all_of_them:
+            for waiter in reversed(attempt.waiters):  # an ExitStack calls the last one first
+                if waiter.alarm is not None:
+                    waiter.alarm.cancel()
+                all_of_them.callback(waiter.routed, flow, now)
+
+    def _lose_patience(self, listener: Listener, remote: Address, waiter: Waiter, now: float) -> None:
+        peer = (listener.name, remote)
+        attempt = self._attempts[peer]
+        attempt.waiters.remove(waiter)
+        if not attempt.waiters:
+            del self._attempts[peer]
+            self._act(Disconnect(attempt.flow))
+        waiter.routed(None, now)

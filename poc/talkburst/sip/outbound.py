@@ -1,0 +1,150 @@
+"""The way of a request to its next hop: listener, address, transport, connection (RFC 3261 8.1.2 and 18.1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from talkburst.sip.actions import Resolve, Send
+from talkburst.sip.connections import Connections, Routed
+from talkburst.sip.flow import DEFAULT_PORT, Address, Flow, Listener, bracketed
+from talkburst.sip.headers import HeaderError, Via
+from talkburst.sip.message import Request, Response
+from talkburst.sip.next_hop import Target, deciding_uri, target_of
+from talkburst.sip.uri import Uri, UriError
+
+if TYPE_CHECKING:
+    from talkburst.sip.engine import Engine
+
+LARGEST_DATAGRAM = 1300  # bytes of a request that may go by UDP when the path MTU is unknown (RFC 3261 18.1.1)
+TCP_PATIENCE = 1.0  # seconds a connection may take to come up when UDP will do as well
+UDP_AFTER_REFUSAL = 60.0  # seconds a peer that did not take TCP gets large requests by UDP
+
+
+class Route(NamedTuple):
+    """The listener a request leaves from, and the flow or the target it leaves for; neither when it has no way."""
+
+    source: Listener
+    flow: Flow | None = None
+    target: Target | None = None
+
+
+class Outbound:
+    """The sending half of an engine."""
+
+    __slots__ = ("_engine", "_refused", "_resolve_number", "_resolving", "connections")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.connections = Connections(engine.agenda, engine.act)
+        self._refused: dict[Address, float] = {}  # peer that did not take TCP -> until when that counts
+        self._resolving: dict[int, tuple[Target, Listener, Request, Routed]] = {}
+        self._resolve_number = 0
+
+    def plan(self, request: Request, name: str | None, next_hop: Uri | None, flow: Flow | None) -> Route:
+        """Where a request goes, before any name is resolved. KeyError when there is no listener of that name."""
+        engine = self._engine
+        if flow is not None:
+            return Route(engine.listener(name or flow.listener, flow.transport), flow=flow)
+        default = engine.listener(name)
+        usual = "UDP" if engine.sibling(default, "UDP") is not None else default.transport
+        try:
+            target = target_of(next_hop if next_hop is not None else deciding_uri(request), engine.hosts, usual)
+        except (HeaderError, UriError):
+            target = None
+        source = None if target is None else engine.sibling(default, target.transport)
+        return Route(default) if source is None else Route(source, target=target)
+
+    def prepare(self, request: Request, source: Listener) -> Request:
+        """The copy that is sent: with a Via of `source`, a fresh branch in it, and Max-Forwards."""
+        sent = request.copy()
+        host, port = source.advertised
+        branch = "z9hG4bK" + self._engine.token()
+        sent.prepend("Via", Via(source.transport, bracketed(host), port, {"branch": branch, "rport": None}))
+        if sent.get("Max-Forwards") is None:
+            sent.set("Max-Forwards", 70)
+        return sent
+
+    def depart(self, route: Route, sent: Request, routed: Routed, now: float) -> None:
+        """Tell `routed` the flow: at once, or when the name is resolved and the connection is up."""
+        source, flow, target = route
+        if target is not None:
+            if target.is_literal:
+                assert target.port is not None
+                self._depart_to(source, (target.host, target.port), sent, routed, now)
+            else:
+                self._resolve_number += 1
+                self._resolving[self._resolve_number] = (target, source, sent, routed)
+                self._engine.act(Resolve(self._resolve_number, target.host, target.port, target.transport))
+        elif flow is not None and (not flow.connection or self.connections.is_open(flow)):
+            routed(flow, now)
+        else:
+            # Not at once: the caller has not got hold of its transaction yet.
+            self._engine.agenda.schedule(now, partial(routed, None))
+
+    def resolved(self, token: int, addresses: Iterable[Address], now: float) -> None:
+        """A name is resolved: the first address of the listener's own family counts."""
+        _, source, sent, routed = self._resolving.pop(token)
+        ours_is_v6 = ":" in source.host
+        for host, port in addresses:
+            if (":" in host) == ours_is_v6:
+                self._depart_to(source, (host, port), sent, routed, now)
+                return
+        routed(None, now)
+
+    def send_again(self, flow: Flow, data: bytes, response: Response) -> None:
+        """The connection a request came on is gone: its response opens one to where the Via says (RFC 3261 18.2.2)."""
+        engine, via = self._engine, response.via
+        source = engine.listener(flow.listener, flow.transport)
+        remote = (via.received or flow.remote[0], via.port or DEFAULT_PORT)
+        open_already = self.connections.find(source, remote)
+        if open_already is not None:
+            engine.act(Send(open_already, data, response))
+            return
+
+        def routed(flow: Flow | None, now: float) -> None:
+            if flow is None:
+                engine.counters["unroutable"] += 1
+            else:
+                engine.transmit(flow, data, response)
+
+        self.connections.expect(source, remote, routed)
+
+    def _depart_to(self, source: Listener, remote: Address, sent: Request, routed: Routed, now: float) -> None:
+        if source.reliable:
+            self.connections.reach(source, remote, routed, now)
+            return
+        stream = self._engine.sibling(source, "TCP")
+        if stream is None or len(sent.to_bytes()) <= LARGEST_DATAGRAM or self._takes_no_tcp(stream, remote, now):
+            routed(_flow_to(source, remote), now)
+            return
+
+        def switched(flow: Flow | None, now: float) -> None:
+            if flow is None:
+                self._remember_refusal(remote, now)
+                routed(_flow_to(source, remote), now)
+            else:
+                _rewrite_via(sent, stream)
+                routed(flow, now)
+
+        self.connections.reach(stream, remote, switched, now, TCP_PATIENCE)
+
+    def _takes_no_tcp(self, stream: Listener, remote: Address, now: float) -> bool:
+        return self._refused.get(remote, now) > now and self.connections.find(stream, remote) is None
+
+    def _remember_refusal(self, remote: Address, now: float) -> None:
+        self._engine.counters["large_by_udp"] += 1
+        for peer in [peer for peer, until in self._refused.items() if until <= now]:
+            del self._refused[peer]
+        self._refused[remote] = now + UDP_AFTER_REFUSAL
+
+
+def _flow_to(source: Listener, remote: Address) -> Flow:
+    return Flow(source.transport, (source.host, source.port), remote, listener=source.name)
+
+
+def _rewrite_via(sent: Request, stream: Listener) -> None:
+    """Name the transport a request goes by after all (RFC 3261 18.1.1)."""
+    host, port = stream.advertised
+    sent.replace_first("Via", Via(stream.transport, bracketed(host), port, sent.via.params))

@@ -1,0 +1,324 @@
+"""Which connection a message takes: one that is open, one that is opened for it, or none."""
+
+import pytest
+
+from talkburst.sip.engine import Connect, Disconnect, Engine, Failure
+from talkburst.sip.flow import Flow, Listener
+from talkburst.sip.message import Request, Response, response_to
+from talkburst.sip.parser import Malformed, parse_message
+
+OURS, PEER = ("192.0.2.1", 5060), ("192.0.2.9", 5070)
+RECEIVED = (
+    "{method} sip:192.0.2.1 SIP/2.0\r\n"
+    "Via: SIP/2.0/TCP {via}\r\n"
+    "From: <sip:bob@ims.example>;tag=b1\r\n"
+    "To: <sip:ims.example>\r\n"
+    "Call-ID: in-1\r\n"
+    "CSeq: 1 {method}\r\n"
+    "Content-Length: 0\r\n\r\n"
+)
+
+
+class Stream:
+    """An engine with a TCP listener; what it wants done is kept by kind."""
+
+    def __init__(self, *transports: str) -> None:
+        numbers = iter(range(1, 1000))
+        self.user = self
+        self.requests = []
+        self.outcomes = []
+        self.engine = Engine(self, token=lambda: f"token{next(numbers)}", hosts={"as.example": "192.0.2.9:5070"})
+        for transport in transports or ("UDP", "TCP"):
+            self.engine.add_listener(Listener("main", transport, *OURS, advertised=OURS))
+        self.engine.add_listener(Listener("other", "TCP", "192.0.2.1", 5054, ("192.0.2.1", 5054)))
+        self.now = 1000.0
+
+    def on_request(self, transaction, request, now) -> None:
+        self.requests.append(transaction)
+
+    def on_ack(self, request, flow, now) -> None: ...
+
+    def on_cancel(self, transaction, now) -> None: ...
+
+    def send(self, uri: str = "sip:192.0.2.9:5070;transport=tcp", method: str = "OPTIONS", **options):
+        fields = [("From", "<sip:a@x>;tag=1"), ("To", "<sip:b@x>"), ("Call-ID", "c1"), ("CSeq", f"1 {method}")]
+        return self.engine.send_request(
+            Request(method, uri, fields), lambda outcome, now: self.outcomes.append(outcome), self.now, **options
+        )
+
+    def accept(self, remote=PEER, name: str = "main") -> Flow:
+        return self.engine.accepted(self.engine.listener(name, "TCP"), remote)
+
+    def receive(self, flow: Flow, via: str = "192.0.2.9:5070;branch=z9hG4bK1", method: str = "OPTIONS") -> None:
+        self.engine.receive(RECEIVED.format(via=via, method=method).encode(), flow, self.now)
+
+    def answer(self, number: int = -1, status: int = 200) -> None:
+        transaction = self.requests[number]
+        self.engine.respond(transaction, response_to(transaction.request, status, to_tag="t"), self.now)
+
+    def wanted(self) -> list[object]:
+        """The connection to open or to give up, or the flow a message goes by."""
+        return [action if isinstance(action, Connect | Disconnect) else action.flow for action in self.engine.take()]
+
+    def connect(self) -> Flow:
+        """Let the connection that is asked for come up."""
+        (wanted,) = self.wanted()
+        assert isinstance(wanted, Connect)
+        self.engine.connected(wanted.flow, self.now)
+        return wanted.flow
+
+    def advance(self, seconds: float) -> None:
+        end = self.now + seconds
+        while (deadline := self.engine.next_deadline()) is not None and deadline <= end:
+            self.now = max(self.now, deadline)
+            self.engine.handle_timer(self.now)
+        self.now = end
+
+
+@pytest.fixture
+def stream() -> Stream:
+    return Stream()
+
+
+def test_a_connection_is_opened_and_the_request_sent_once_it_is_up(stream) -> None:
+    stream.send()
+    assert stream.wanted() == [Connect(Flow("TCP", OURS, PEER, 1, "main"))]
+    stream.engine.connected(Flow("TCP", OURS, PEER, 1, "main"), stream.now)
+    (send,) = stream.engine.take()
+    assert send.flow == Flow("TCP", OURS, PEER, 1, "main")
+    assert str(send.message.via) == "SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bKtoken1;rport"
+
+
+def test_requests_wait_together_for_one_connection_and_leave_in_order(stream) -> None:
+    transactions = [stream.send() for _ in range(3)]
+    flow = stream.wanted()[0].flow
+    stream.engine.connected(flow, stream.now)
+    assert [send.message for send in stream.engine.take()] == [transaction.request for transaction in transactions]
+
+
+@pytest.mark.parametrize("uri", ["sip:192.0.2.9:5070;transport=tcp", "sip:as.example;transport=TCP"])
+def test_a_connection_that_is_open_is_used_whoever_opened_it(stream, uri: str) -> None:
+    flow = stream.accept()
+    stream.send(uri)
+    assert stream.wanted() == [flow]
+
+
+def test_a_connection_of_ours_serves_the_next_request(stream) -> None:
+    stream.send()
+    flow = stream.connect()
+    stream.send()
+    assert stream.wanted() == [flow, flow]
+
+
+@pytest.mark.parametrize(
+    ("remote", "name"),
+    [(("192.0.2.9", 40000), "main"), (("192.0.2.8", 5070), "main"), (PEER, "other")],
+    ids=["another port", "another address", "another listener"],
+)
+def test_a_connection_to_anything_else_is_not_used(stream, remote, name: str) -> None:
+    stream.accept(remote, name)
+    stream.send()
+    assert isinstance(stream.wanted()[0], Connect)
+
+
+def test_an_alias_is_no_proof_of_who_is_at_the_other_end(stream) -> None:
+    flow = stream.accept(("192.0.2.9", 40000))
+    stream.receive(flow, "192.0.2.9:5070;branch=z9hG4bK1;alias")
+    stream.send()
+    assert isinstance(stream.wanted()[0], Connect)
+
+
+def test_of_several_connections_the_latest_is_used_and_then_the_one_before(stream) -> None:
+    first, second = stream.accept(), stream.accept()
+    stream.send()
+    stream.engine.transport_failed(second, stream.now)
+    stream.send()
+    stream.engine.transport_failed(first, stream.now)
+    stream.send()
+    *flows, wanted = stream.wanted()
+    assert flows == [second, first]
+    assert isinstance(wanted, Connect)
+
+
+def test_a_refused_connection_fails_what_waits_for_it(stream) -> None:
+    stream.send()
+    stream.send()
+    flow = stream.wanted()[0].flow
+    assert stream.outcomes == []
+    stream.engine.transport_failed(flow, stream.now)
+    assert stream.outcomes == [Failure.TRANSPORT] * 2
+    assert not stream.engine.clients
+    assert stream.engine.counters["transport_failed"] == 1
+    stream.send()
+    assert isinstance(stream.wanted()[0], Connect), "the next request tries again"
+
+
+def test_a_handler_that_raises_keeps_no_other_from_hearing_of_a_refused_connection(stream) -> None:
+    def fail(outcome, now) -> None:
+        raise RuntimeError("a bug")
+
+    request = stream.send().request
+    stream.engine.send_request(request, fail, stream.now)
+    stream.send()
+    flow = stream.wanted()[0].flow
+    with pytest.raises(RuntimeError, match="a bug"):
+        stream.engine.transport_failed(flow, stream.now)
+    assert stream.outcomes == [Failure.TRANSPORT] * 2
+
+
+def test_a_lost_connection_fails_the_requests_under_way_on_it_and_no_others(stream) -> None:
+    doomed, spared = stream.accept(), stream.accept(("192.0.2.9", 40000))
+    stream.send(flow=doomed)
+    stream.send(flow=spared)
+    stream.engine.transport_failed(doomed, stream.now)
+    assert stream.outcomes == [Failure.TRANSPORT]
+    assert [transaction.flow for transaction in stream.engine.clients.values()] == [spared]
+    assert stream.engine.counters["connection_closed"] == 1
+
+
+def test_udp_to_the_same_address_does_not_suffer_from_a_lost_connection(stream) -> None:
+    flow = stream.accept()
+    stream.send("sip:192.0.2.9:5070")
+    stream.engine.transport_failed(flow, stream.now)
+    stream.engine.transport_failed(Flow("TCP", OURS, PEER, 0, "main"), stream.now)
+    assert stream.outcomes == []
+
+
+def test_a_request_on_a_flow_goes_by_that_connection_and_no_other(stream) -> None:
+    older, _ = stream.accept(), stream.accept()
+    stream.send("sip:bob@198.51.100.7:9", flow=older)
+    assert stream.wanted() == [older]
+    stream.engine.transport_failed(older, stream.now)
+    stream.outcomes.clear()
+    stream.send("sip:bob@198.51.100.7:9", flow=older)
+    assert stream.outcomes == [], "not before send_request has returned"
+    stream.advance(0)
+    assert stream.outcomes == [Failure.TRANSPORT]
+    assert stream.wanted() == []
+
+
+def test_a_response_goes_back_on_the_connection_of_its_request(stream) -> None:
+    flow, _ = stream.accept(("192.0.2.9", 40000)), stream.accept(("192.0.2.9", 40001))
+    stream.receive(flow, "host.example:5070;branch=z9hG4bK1")
+    stream.answer()
+    (send,) = stream.engine.take()
+    assert send.flow == flow
+    assert str(send.message.via) == "SIP/2.0/TCP host.example:5070;branch=z9hG4bK1;received=192.0.2.9"
+
+
+def test_a_request_is_taken_on_a_connection_we_opened(stream) -> None:
+    stream.send()
+    flow = stream.connect()
+    stream.receive(flow)
+    stream.answer()
+    assert stream.wanted() == [flow, flow]
+
+
+@pytest.mark.parametrize(
+    ("via", "reply_to"),
+    [
+        ("192.0.2.9:5070;branch=z9hG4bK1", ("192.0.2.9", 5070)),
+        ("host.example;branch=z9hG4bK1", ("192.0.2.9", 5060)),
+        ("10.0.0.7:5071;rport;branch=z9hG4bK1;received=203.0.113.1", ("192.0.2.9", 5071)),
+    ],
+)
+def test_without_its_connection_a_response_opens_one_to_received_and_sent_by(stream, via: str, reply_to) -> None:
+    flow = stream.accept(("192.0.2.9", 40000))
+    stream.receive(flow, via)
+    stream.engine.transport_failed(flow, stream.now)
+    stream.answer()
+    opened = stream.connect()
+    assert opened.remote == reply_to
+    (send,) = stream.engine.take()
+    assert (send.flow, send.message.start_line) == (opened, "SIP/2.0 200 OK")
+
+
+def test_without_its_connection_a_response_takes_one_that_is_open_to_where_it_goes(stream) -> None:
+    flow, other = stream.accept(("192.0.2.9", 40000)), stream.accept(PEER)
+    stream.receive(flow)
+    stream.engine.transport_failed(flow, stream.now)
+    stream.answer()
+    assert stream.wanted() == [other]
+
+
+def test_a_response_nobody_takes_is_dropped_and_counted(stream) -> None:
+    flow = stream.accept(("192.0.2.9", 40000))
+    stream.receive(flow)
+    stream.engine.transport_failed(flow, stream.now)
+    stream.answer()
+    stream.engine.transport_failed(stream.wanted()[0].flow, stream.now)
+    assert stream.engine.counters["unroutable"] == 1
+    assert stream.wanted() == []
+
+
+def test_an_ack_without_its_connection_is_dropped(stream) -> None:
+    flow = stream.accept()
+    invite = stream.send(method="INVITE")
+    (send,) = stream.engine.take()
+    stream.engine.transport_failed(flow, stream.now)
+    assert stream.outcomes == [Failure.TRANSPORT]
+    again = stream.accept()
+    late = response_to(send.message, 486, to_tag="t").to_bytes()
+    stream.engine.receive(late, again, stream.now)
+    assert stream.wanted() == []
+    assert invite.terminated
+
+
+def test_a_2xx_may_come_on_another_connection(stream) -> None:
+    stream.accept()
+    stream.send()
+    (send,) = stream.engine.take()
+    other = stream.accept(("192.0.2.9", 40000))
+    stream.engine.receive(response_to(send.message, 200, to_tag="t").to_bytes(), other, stream.now)
+    assert [outcome.status for outcome in stream.outcomes] == [200]
+
+
+def test_a_connection_nobody_waits_for_any_more_is_given_up(stream) -> None:
+    stranger = Flow("TCP", OURS, PEER, 77, "main")
+    stream.engine.connected(stranger, stream.now)
+    assert stream.wanted() == [Disconnect(stranger)]
+    stream.engine.transport_failed(stranger, stream.now)
+    stream.send()
+    assert isinstance(stream.wanted()[0], Connect)
+
+
+def test_nothing_is_repeated_and_the_transactions_are_gone_with_the_final_response(stream) -> None:
+    flow = stream.accept()
+    stream.send()
+    stream.receive(flow)
+    stream.answer()
+    sends = stream.engine.take()
+    stream.advance(5)
+    assert stream.engine.take() == []
+    assert len(stream.engine.clients) == 1
+    stream.engine.receive(response_to(sends[0].message, 200, to_tag="t").to_bytes(), flow, stream.now)
+    stream.advance(0)
+    assert not stream.engine.clients
+    assert not stream.engine.servers
+    assert stream.engine.next_deadline() is None
+
+
+def test_a_listener_of_tcp_alone_sends_by_tcp_without_being_told(stream) -> None:
+    only_tcp = Stream("TCP")
+    only_tcp.send("sip:192.0.2.9:5070")
+    assert only_tcp.connect() == Flow("TCP", OURS, PEER, 1, "main")
+    only_tcp.send("sip:192.0.2.9:5070;transport=udp")
+    only_tcp.advance(0)
+    assert only_tcp.outcomes == [Failure.TRANSPORT]
+
+
+def test_what_breaks_a_stream_is_answered_on_it(stream) -> None:
+    flow = stream.accept()
+    request = parse_message(RECEIVED.format(via="192.0.2.9;branch=z9hG4bK1", method="OPTIONS").encode())
+    stream.engine.receive_broken(Malformed("no Content-Length on a stream", 400, "RFC 3261 18.3", request), flow)
+    (send,) = stream.engine.take()
+    assert send.flow == flow
+    assert send.message.start_line == "SIP/2.0 400 Bad Request: no Content-Length on a stream"
+    assert stream.engine.counters == {"malformed": 1}
+
+
+def test_a_response_is_not_a_request(stream) -> None:
+    flow = stream.accept()
+    stream.engine.transport_failed(flow, stream.now, Response(200, "OK", []))
+    stream.send()
+    assert stream.wanted() == [flow], "one message that could not be sent says nothing about the connection"
