@@ -1,6 +1,7 @@
 """pcap files, judged by tshark and by a reader that is not ours."""
 
 import asyncio
+import contextlib
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -160,26 +161,32 @@ def test_two_writers_do_not_share_a_file(tmp_path: Path) -> None:
     first.close()
 
 
-@pytest.fixture
-def no_more_than() -> Iterator[Callable[[int], None]]:
-    """Sets how large a file may get for this process: to a writer, a disk that fills amid a record."""
+@contextlib.contextmanager
+def no_more_than(size: int) -> Iterator[None]:
+    """Limits how large a file may get for this process: to a writer, a disk that fills amid a record.
+
+    The limit must be gone before the test ends: what the test run prints may go to a file, too.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_disk_that_fills_later_ends_the_capture_after_a_whole_record_and_nothing_else(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, no_more_than: Callable[[int], None]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = PcapWriter(tmp_path / "x.pcap")
     writer.frame(frame(REGISTER))
     writer.flush()
     sound = writer.path.read_bytes()
-    no_more_than(len(sound) + 50)
-    for _ in range(2):
-        writer.frame(frame(OK))
-        writer.flush()
-    writer.close()
+    with no_more_than(len(sound) + 50):
+        for _ in range(2):
+            writer.frame(frame(OK))
+            writer.flush()
+        writer.close()
     assert "ends here: File too large" in caplog.text
     assert writer.dropped == 1
     assert writer.path.read_bytes() == sound
