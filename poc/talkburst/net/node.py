@@ -6,13 +6,14 @@ import asyncio
 import math
 import socket
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Literal, Protocol
 
 from talkburst.daemon.address import Listen, show_host_port
 from talkburst.daemon.log import Log
 from talkburst.net.clock import Clock
+from talkburst.net.commit_gate import CommitGate, Unit
 from talkburst.net.connections import Connections
 from talkburst.net.listen import ListenError, open_socket, show
 from talkburst.net.tcp import TcpConnection, TcpLimits
@@ -20,7 +21,11 @@ from talkburst.net.udp import UdpSocket
 from talkburst.sip.actions import Action, Connect, Resolve, Send
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import DEFAULT_PORT, Address, Flow, Listener
+from talkburst.sip.journal import Journal
 from talkburst.sip.message import Request, Response
+from talkburst.sip.transaction.key import client_key
+from talkburst.store.group_commit import StoreError
+from talkburst.store.state import StateStore
 
 RESOLVE_TIMEOUT = 10.0  # seconds a name may take before it counts as unknown
 
@@ -45,9 +50,25 @@ class SipNode:
 
     An exception out of a transaction user is logged here and goes no further: the engine has answered the request
     500, and every other transaction goes on.
+
+    With a journal and a store, what the engine wants done because of an event that left changes in the journal waits,
+    and with it all that comes after, until those changes are stored. When they cannot be, `on_lost(now)` is called and
+    has to make the memory what the store holds, which includes to abandon the requests of its own that are under way;
+    then each 2xx that waited for the changes becomes 500, and the rest goes its way. What `on_lost` leaves in the
+    journal is dropped.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, trace: MessageTrace, limits: TcpLimits | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        trace: MessageTrace,
+        limits: TcpLimits | None = None,
+        *,
+        journal: Journal | None = None,
+        store: StateStore | None = None,
+        on_lost: Callable[[float], None] = lambda now: None,
+    ) -> None:
         self.engine = engine
         self._clock = clock
         self._trace = trace
@@ -60,6 +81,11 @@ class SipNode:
         self._wake_at = math.inf
         self._pumping = False
         self._closed = False
+        self._journal = journal
+        self._on_lost = on_lost
+        self._gate: CommitGate | None = None
+        if journal is not None and store is not None:
+            self._gate = CommitGate(journal, store, self._perform_all, self._on_not_stored, self.pump)
 
     def now(self) -> float:
         """The time for every call into the engine."""
@@ -97,12 +123,13 @@ class SipNode:
             return
         self._pumping = True
         try:
-            while actions := self.engine.take():
-                for action in actions:
-                    if isinstance(action, Send) and not action.flow.connection:
-                        self._send(action)
-                    else:
-                        self._perform(action)
+            if self._gate is None:
+                while actions := self.engine.take():
+                    self._perform_all(actions)
+            else:
+                self._gate.add(self.engine.take())
+                while self._gate.advance():
+                    self._gate.add(self.engine.take())
         finally:
             self._pumping = False
         self._arm()
@@ -110,6 +137,8 @@ class SipNode:
     async def close(self) -> None:
         """Close sockets and connections and forget the timer; what the engine still wanted is sent first."""
         self.pump()
+        if self._gate is not None and not self._closed:
+            await self._gate.drain()
         self._closed = True
         if self._wake is not None:
             self._wake.cancel()
@@ -122,7 +151,13 @@ class SipNode:
         await self._connections.close()
 
     def guarded(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None:
-        """Run the engine. What a transaction user raises is one line in the log, its traceback is shown at debug."""
+        """Run the engine on one event. What a transaction user raises is contained."""
+        self._contained(cause, remote, call)
+        if self._gate is not None:
+            self._gate.add(self.engine.take())
+
+    def _contained(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None:
+        """What `call` raises is one line in the log, its traceback is shown at debug."""
         try:
             call()
         except Exception as error:  # noqa: BLE001 - one request that is handled wrongly must not end the daemon
@@ -163,6 +198,33 @@ class SipNode:
         return Flow("UDP", (listener.host, listener.port), remote, listener=listener.name)
 
     # Out
+
+    def _perform_all(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Send) and not action.flow.connection:
+                self._send(action)
+            else:
+                self._perform(action)
+
+    def _on_not_stored(self, units: list[Unit], error: StoreError) -> None:
+        """Nothing of `units` is on disk: undo it in memory, and take back what was promised with it."""
+        self._log.error("state not stored, what it was for is answered 500", reason=str(error))
+        assert self._journal is not None
+        self._contained("state not stored", None, lambda: self._on_lost(self.now()))
+        self._journal.take()
+        promised = {id(answer): answer for unit in units if unit.changes for answer in _promises(unit)}
+        self.engine.withdraw(promised.values())
+        for unit in units:
+            self._perform_all(action for action in unit.actions if self._stands(action, promised))
+
+    def _stands(self, action: Action, promised: Mapping[int, Response]) -> bool:
+        """Whether something that waited in vain is still to be done: no promise, and no request that was abandoned."""
+        if not isinstance(action, Send):
+            return True
+        message = action.message
+        if isinstance(message, Response):
+            return id(message) not in promised
+        return message.method == "ACK" or client_key(message) in self.engine.clients
 
     def _perform(self, action: Action) -> None:
         if isinstance(action, Send):
@@ -216,3 +278,10 @@ class SipNode:
         delay = math.ceil(max(0.0, deadline - self.now()) * 1000) / 1000
         self._wake = asyncio.get_running_loop().call_later(delay, self._on_time)
         self._wake_at = deadline
+
+
+def _promises(unit: Unit) -> Iterator[Response]:
+    """The 2xx of a unit."""
+    for action in unit.actions:
+        if isinstance(action, Send) and isinstance(action.message, Response) and 200 <= action.message.status < 300:
+            yield action.message

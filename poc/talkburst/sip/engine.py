@@ -203,6 +203,18 @@ class Engine:
             for transaction in affected.values():
                 all_of_them.callback(transaction.fail, now)
 
+    def withdraw(self, responses: Iterable[Response]) -> None:
+        """Answer 500 in place of final responses that have not been sent: what they say is not so.
+
+        Retransmissions of their requests get the 500 as well. A response to INVITE stays: none is our own.
+        """
+        transactions = {id(each.last_response): each for each in self.servers.values() if each.final_sent}
+        for response in responses:
+            transaction = transactions.get(id(response))
+            if transaction is not None and transaction.request.method != "INVITE":
+                self.counters["withdrawn"] += 1
+                transaction.replace(self._inbound.answer(transaction.request, 500, to_tag=transaction.to_tag))
+
     # Requests without a transaction
 
     def send_stateless(

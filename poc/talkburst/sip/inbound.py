@@ -109,16 +109,16 @@ class Inbound:
         engine = self._engine
         invite = engine.servers.get(cancel.key.of_method("INVITE"))
         if invite is None:
-            cancel.respond(self._answer(cancel.request, 481, to_tag=cancel.to_tag), now)
+            cancel.respond(self.answer(cancel.request, 481, to_tag=cancel.to_tag), now)
             return
-        cancel.respond(self._answer(cancel.request, 200, to_tag=invite.to_tag), now)
+        cancel.respond(self.answer(cancel.request, 200, to_tag=invite.to_tag), now)
         if invite.state is State.PROCEEDING and engine.user is not None:
             self._guarded(invite, now, lambda user: user.on_cancel(invite, now))
 
     def _hand_over(self, transaction: ServerTransaction, now: float) -> None:
         """Give a new request to the user."""
         if self._engine.user is None:
-            transaction.respond(self._answer(transaction.request, 501, to_tag=transaction.to_tag), now)
+            transaction.respond(self.answer(transaction.request, 501, to_tag=transaction.to_tag), now)
             return
         self._guarded(transaction, now, lambda user: user.on_request(transaction, transaction.request, now))
 
@@ -137,7 +137,7 @@ class Inbound:
 
     def _answer_failure(self, transaction: ServerTransaction, status: int, reason: str | None, now: float) -> None:
         if not transaction.final_sent:
-            answer = self._answer(transaction.request, status, reason, to_tag=transaction.to_tag)
+            answer = self.answer(transaction.request, status, reason, to_tag=transaction.to_tag)
             transaction.respond(answer, now)
 
     # Messages that cannot have a transaction
@@ -154,12 +154,12 @@ class Inbound:
             return
         try:
             destination = reply_flow(record_source(request, flow), flow)
-            answer = self._answer(request, status, f"{REASONS.get(status, 'Bad Request')}: {text}", _fixed_tag(request))
+            answer = self.answer(request, status, f"{REASONS.get(status, 'Bad Request')}: {text}", _fixed_tag(request))
         except HeaderError:
             return
         self._engine.transmit(destination, answer.to_bytes(), answer)
 
-    def _answer(self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None) -> Response:
+    def answer(self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None) -> Response:
         software = self._engine.software
         return response_to(
             request,

@@ -77,6 +77,10 @@ class ServerTransaction(Transaction):
         self.handle(signal_of(response), now, response)
         return True
 
+    def replace(self, response: Response) -> None:
+        """Send `response` in place of the last one, which has not left; retransmissions get it from now on."""
+        self._send(response)
+
     def _repeats_success(self, response: Response) -> bool:
         """The user retransmits its 2xx to INVITE until the ACK comes (RFC 3261 13.3.1.4)."""
         return self.state is State.ACCEPTED and 200 <= response.status < 300
