@@ -7,6 +7,7 @@
     notifier.move(package, old, new)                          two resources turned out to be one
     notifier.subscriptions                                    all that live
     notifier.watching(package, resource)                      those of one resource
+    notifier.restore(rows, now, resume_at=None)               the subscriptions become those that were stored
 
 `package` is an event package's name. What may be watched and what the document says is the package's business
 (`Package`). Every NOTIFY carries the full state of the moment it is built. Only one is under way for a subscription;
@@ -14,6 +15,9 @@ what falls due meanwhile is told by one more when the answer has come.
 
 The 200 leaves before its NOTIFY, the other way round with `notify_first`: subscribers have to take both orders.
 `contact(listener)` gives the URI for Contact; by default sip:HOST:PORT of the listener the SUBSCRIBE came in on.
+
+With a journal each subscription is a row of the table "subscriptions" from its SUBSCRIBE to the answer to its last
+NOTIFY, written before anything leaves that it has to remember: CSeq, version, that a NOTIFY is owed.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from talkburst.sip.engine import Engine
 from talkburst.sip.event_package import Ending, NotifierSubscription, Package
 from talkburst.sip.flow import Listener
 from talkburst.sip.headers import parse_name_addr
+from talkburst.sip.journal import Journal, Rows
 from talkburst.sip.message import Request, Response
 from talkburst.sip.negotiation import acceptable, granted
 from talkburst.sip.throttle import Throttle
@@ -36,6 +41,8 @@ from talkburst.sip.uas import Uas
 from talkburst.sip.uri import Uri
 
 __all__ = ["Notifier", "NotifierSubscription", "Package", "contact_uri", "subscriber_of"]
+
+TABLE = "subscriptions"
 
 Decide = Callable[[str, Mapping[str, object]], None]
 
@@ -63,6 +70,7 @@ class Notifier:
         notify_first: bool = False,
         contact: Callable[[Listener], str] | None = None,
         decide: Decide = lambda what, facts: None,
+        journal: Journal | None = None,
     ) -> None:
         self._engine = engine
         self._uas = uas
@@ -71,6 +79,9 @@ class Notifier:
         self._notify_first = notify_first
         self._contact = contact or contact_uri
         self._decide = decide
+        self._journal = journal
+        self._kept: dict[str, NotifierSubscription] = {}  # by id, also those that only wait for their last answer
+        self._restored: dict[tuple[str, str], NotifierSubscription] = {}  # by Call-ID and tag of the subscriber
         self._dialogs: dict[DialogKey, NotifierSubscription] = {}
         self._watchers: dict[tuple[str, str], dict[NotifierSubscription, None]] = {}
         self._throttle = Throttle[NotifierSubscription](engine.agenda, self._notify)
@@ -99,6 +110,7 @@ class Notifier:
         self._uas.reply(transaction, 200, now, headers=_success_headers(subscription, request, expires))
         if not self._notify_first:
             self._answer_by_notify(subscription, expires, now)
+        self._save(subscription)
 
     def changed(self, package: str, resource: str, now: float) -> None:
         """Tells the subscribers of `resource` its new state, now or when the package's rate allows."""
@@ -108,6 +120,8 @@ class Notifier:
             groups.setdefault(key, []).append(subscription)
         for group, subscriptions in groups.items():
             self._throttle.change(group, subscriptions, self._packages[package].notify_interval, now)
+            for subscription in filter(self._throttle.waits, subscriptions):
+                self._save(subscription)
 
     def terminate(
         self,
@@ -128,8 +142,46 @@ class Notifier:
         moved = self._watchers.pop((package, old), {}) if old != new else {}
         for subscription in moved:
             subscription.resource = new
+            self._save(subscription)
         if moved:
             self._watchers.setdefault((package, new), {}).update(moved)
+
+    def restore(self, rows: Rows, now: float, resume_at: float | None = None) -> None:
+        """Makes the subscriptions what `rows` say, whatever they are now. Sends nothing before `resume_at` (or now).
+
+        At that moment whoever is owed a NOTIFY gets it, and what has expired ends. Raises RowError or HeaderError.
+        """
+        restored = [NotifierSubscription.from_row(key, row) for key, row in rows.items()]
+        for subscription in self._kept.values():
+            self._abandon(subscription, now)
+        self._kept.clear()
+        self._dialogs.clear()
+        self._watchers.clear()
+        self._restored.clear()
+        resume_at = now if resume_at is None else resume_at
+        for subscription in restored:
+            if subscription.package in self._packages:
+                self._take_back(subscription, resume_at)
+
+    def _abandon(self, subscription: NotifierSubscription, now: float) -> None:
+        if subscription.expiry is not None:
+            subscription.expiry.cancel()
+        if subscription.transaction is not None:
+            subscription.transaction.abandon(now)
+        self._throttle.satisfied(subscription)
+        subscription.due = False
+
+    def _take_back(self, subscription: NotifierSubscription, resume_at: float) -> None:
+        self._kept[subscription.id] = subscription
+        if subscription.ending is None:
+            self._restored[_subscriber_end(subscription.dialog)] = subscription
+            self._enter(subscription, max(subscription.expires_at, resume_at))
+        if subscription.due:
+            self._engine.agenda.schedule(resume_at, partial(self._resume, subscription))
+
+    def _resume(self, subscription: NotifierSubscription, now: float) -> None:
+        if subscription.due:
+            self._notify(subscription, now)
 
     # Taking a SUBSCRIBE
 
@@ -154,6 +206,7 @@ class Notifier:
             if not isinstance(authorised, str):
                 return _Refusal(*authorised)
             resource = authorised
+            subscription = self._repeated(request)
         accept = request.values("Accept")
         if not acceptable(package.media_type, accept if request.get("Accept") is not None else None):
             return _Refusal(406)
@@ -164,8 +217,17 @@ class Notifier:
             subscription = self._subscription(transaction, request, package, resource)
         else:
             subscription.dialog.refresh_target(request)
+            transaction.to_tag = subscription.dialog.local_tag
         subscription.accept = accept
         return subscription, expires
+
+    def _repeated(self, request: Request) -> NotifierSubscription | None:
+        """The subscription that an initial SUBSCRIBE made before the restart that it is retransmitted after."""
+        found = self._restored.get((request.call_id, request.from_.tag or ""))
+        if found is None or found.dialog.remote_cseq != request.cseq.number or request.event is None:
+            return None
+        same = (found.package, found.event_id) == (request.event.package, request.event.id)
+        return found if same and found.subscriber == subscriber_of(request) else None
 
     def _subscription(
         self, transaction: ServerTransaction, request: Request, package: Package, resource: str
@@ -183,16 +245,18 @@ class Notifier:
         )
 
     def _accept(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
-        if subscription.expiry is not None:
-            subscription.expiry.cancel()
+        self._kept[subscription.id] = subscription
         subscription.expires_at = now + expires
         if expires > 0:
-            self._dialogs[subscription.dialog.key] = subscription
-            self._watchers.setdefault((subscription.package, subscription.resource), {})[subscription] = None
-            subscription.expiry = self._engine.agenda.schedule(
-                subscription.expires_at, partial(self._expire, subscription)
-            )
+            self._enter(subscription, subscription.expires_at)
         self._decide("SUBSCRIBE accepted", {**_facts(subscription), "expires": expires})
+
+    def _enter(self, subscription: NotifierSubscription, end_at: float) -> None:
+        if subscription.expiry is not None:
+            subscription.expiry.cancel()
+        self._dialogs[subscription.dialog.key] = subscription
+        self._watchers.setdefault((subscription.package, subscription.resource), {})[subscription] = None
+        subscription.expiry = self._engine.agenda.schedule(end_at, partial(self._expire, subscription))
 
     def _answer_by_notify(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
         """RFC 6665 4.2.1.2: due after every accepted SUBSCRIBE, also a refresh, a fetch and the end of it all."""
@@ -218,6 +282,7 @@ class Notifier:
             subscription.expiry.cancel()
         self._throttle.satisfied(subscription)
         self._dialogs.pop(subscription.dialog.key, None)
+        self._restored.pop(_subscriber_end(subscription.dialog), None)
         place = (subscription.package, subscription.resource)
         watchers = self._watchers.get(place, {})
         watchers.pop(subscription, None)
@@ -233,8 +298,10 @@ class Notifier:
     def _notify(self, subscription: NotifierSubscription, now: float) -> None:
         """Sends the present state, or the end; while a NOTIFY is unanswered, remembers that another one is due."""
         self._throttle.satisfied(subscription)
+        subscription.due = False
         subscription.held = subscription.unanswered
         if subscription.held:
+            self._save(subscription)
             return
         subscription.unanswered = True
         ending = subscription.ending
@@ -245,21 +312,45 @@ class Notifier:
         request.add("Subscription-State", _subscription_state(subscription, now))
         if body is not None:
             request.set_body(body, self._packages[subscription.package].media_type)
-        self._engine.send_request(request, partial(self._answered, subscription), now, listener=subscription.listener)
+        self._save(subscription)
+        subscription.transaction = self._engine.send_request(
+            request, partial(self._answered, subscription), now, listener=subscription.listener
+        )
 
     def _answered(self, subscription: NotifierSubscription, outcome: Response | Failure, now: float) -> None:
         """RFC 6665 4.2.2: which answers end the subscription. A transport error counts as 503 (RFC 3261 8.1.3.1)."""
         if isinstance(outcome, Response) and outcome.status < 200:
             return
         subscription.unanswered = False
+        subscription.transaction = None
         ends = outcome.status in ENDING_STATUSES if isinstance(outcome, Response) else outcome is Failure.TIMEOUT
         if ends:
             why = str(outcome.status) if isinstance(outcome, Response) else "no answer"
             self._decide("subscription removed, NOTIFY failed", {**_facts(subscription), "why": why})
             subscription.held = False
             self._forget(subscription)
+            self._drop(subscription)
         elif subscription.held:
             self._notify(subscription, now)
+        elif subscription.ending is not None:
+            self._drop(subscription)
+        else:
+            self._save(subscription)
+
+    # Keeping
+
+    def _save(self, subscription: NotifierSubscription) -> None:
+        """Writes the subscription to the journal as it is now."""
+        if self._journal is not None and subscription.id in self._kept:
+            waits = self._throttle.waits(subscription)
+            owed = subscription.unanswered or subscription.held or subscription.due or waits
+            self._journal.put(TABLE, subscription.id, subscription.to_row(owed))
+
+    def _drop(self, subscription: NotifierSubscription) -> None:
+        """The last NOTIFY has been answered, or there will be none."""
+        del self._kept[subscription.id]
+        if self._journal is not None:
+            self._journal.delete(TABLE, subscription.id)
 
 
 def contact_uri(listener: Listener) -> str:
@@ -273,6 +364,11 @@ def subscriber_of(request: Request) -> str:
     asserted = request.values("P-Asserted-Identity")
     uri: Uri = parse_name_addr(asserted[0]).uri if asserted else request.from_.uri
     return uri.addr_of_record()
+
+
+def _subscriber_end(dialog: Dialog) -> tuple[str, str]:
+    """What the subscriber gave a dialog: it is in the first SUBSCRIBE already."""
+    return dialog.call_id, dialog.remote_tag
 
 
 def _success_headers(subscription: NotifierSubscription, request: Request, expires: int) -> list[tuple[str, object]]:

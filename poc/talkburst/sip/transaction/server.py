@@ -61,6 +61,11 @@ class ServerTransaction(Transaction):
             self._to_tag = self.request.to.tag or sent or self._owner.token()
         return self._to_tag
 
+    @to_tag.setter
+    def to_tag(self, tag: str) -> None:
+        """The request belongs to a dialog that is there already."""
+        self._to_tag = tag
+
     @property
     def last_response(self) -> Response | None:
         return self._response
