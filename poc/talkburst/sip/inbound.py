@@ -80,6 +80,9 @@ class Inbound:
         elif transaction is not None:
             engine.counters["retransmission"] += 1
             transaction.on_request(now)
+        elif len(engine.servers) >= engine.most_transactions:
+            engine.counters["overload"] += 1
+            self._answer_stateless(request, flow, 503, "too many requests at once")
         else:
             transaction = ServerTransaction(engine, key, request, flow, reply_flow(via, flow), now)
             engine.servers[key] = transaction

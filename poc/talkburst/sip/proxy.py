@@ -128,8 +128,8 @@ class Proxy:
         branches = [(via.branch or "").lower() for via in request.vias if via.sent_by in ours]
         return bool(branches) and any(
             context.sent(branches)
-            and context.transaction.request.uri == request.uri
-            and context.transaction.request.values("Route") == request.values("Route")
+            and context.request.uri == request.uri
+            and context.request.values("Route") == request.values("Route")
             for context in self._contexts.values()
         )
 
