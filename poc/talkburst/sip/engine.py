@@ -205,7 +205,7 @@ class Engine:
             return
         with ExitStack() as all_of_them:  # also when a handler raises
             for transaction in affected.values():
-                all_of_them.callback(transaction.fail, now)
+                all_of_them.callback(self._outbound.give_up, transaction, now)
 
     # Requests without a transaction
 

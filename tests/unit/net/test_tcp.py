@@ -241,11 +241,12 @@ async def test_a_keepalive_is_answered_at_once_between_messages(make_node, dial)
         (b"\r\n", b"SIP/2.0 400 Bad Request: no Content-Length"),
         (b"Content-Length: -1\r\n\r\n", b"SIP/2.0 400 Bad Request: "),
         (b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", b"SIP/2.0 400 Bad Request: Content-Length comes twice"),
-        (b"Content-Length: 5000\r\n\r\n", b"SIP/2.0 513 Message Too Large"),
+        (b"Content-Length: 5000\r\n\r\n", b"SIP/2.0 513 Message Too Large: a body of more than 4000 bytes"),
+        (b"X: y\r\n" * 1000, b"SIP/2.0 513 Message Too Large: more than 4000 bytes of headers"),
     ],
 )
 async def test_broken_framing_is_answered_once_and_the_connection_closed(make_node, dial, tail, answer) -> None:
-    server = make_node(limits=TcpLimits(message=StreamLimits(body=4000)))
+    server = make_node(limits=TcpLimits(message=StreamLimits(head=4000, body=4000)))
     await server.listen_on_both()
     wire = await dial(server.port)
     wire.write(OPTIONS % (1, 1) + tail + b"x" * 100_000 + options(2))
