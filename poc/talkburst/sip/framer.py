@@ -39,6 +39,11 @@ class StreamFramer:
         self._half_ping = False  # a PONG just seen, which is a PING when CRLF follows
         self.broken = False
 
+    @property
+    def unfinished(self) -> bool:
+        """True while the beginning of something is kept whose end has not come."""
+        return bool(self._buffer)
+
     def feed(self, data: bytes) -> list[bytes | KeepAlive | Malformed]:
         """Takes what was read, gives what is complete; a message comes as `parse_message` wants it."""
         framed: list[bytes | KeepAlive | Malformed] = []
