@@ -27,6 +27,8 @@ STRIPPED: Final = (
     "P-Profile-Key",
     "P-Asserted-Service",
 )
+# What nobody outside may read; RFC 5502, RFC 7315 4.6 and 5.6.
+INTERNAL: Final = ("P-Served-User", "P-Charging-Vector", "P-Charging-Function-Addresses", "P-Profile-Key")
 
 FlowKey = tuple[str, str, tuple[str, int], int]
 
@@ -155,7 +157,19 @@ def assert_identity(request: Request, asserted: Asserted) -> None:
 
 
 def strip(request: Request) -> None:
-    for name in STRIPPED:
+    """Takes out what somebody we do not trust may not say."""
+    _remove(request, STRIPPED)
+
+
+def withhold(request: Request) -> None:
+    """Takes out what somebody we do not trust may not read; who is asking too, where privacy is wanted (RFC 3325 7)."""
+    _remove(request, INTERNAL)
+    if any(part.strip().lower() == "id" for value in request.get_all("Privacy") for part in value.split(";")):
+        request.remove("P-Asserted-Identity")
+
+
+def _remove(request: Request, names: Iterable[str]) -> None:
+    for name in names:
         if request.get(name) is not None:
             request.remove(name)
 

@@ -14,7 +14,7 @@ from talkburst.sip.proxy import Proxy, Target
 from talkburst_core.authentication import Decide
 from talkburst_core.bindings import Binding, Registration
 from talkburst_core.filter_criteria import Criterion, DefaultHandling, SessionCase, Subject
-from talkburst_core.identity import STRIPPED, flow_key
+from talkburst_core.identity import STRIPPED, asserted_by_peer, flow_key, withhold
 from talkburst_core.profile import Identity, Subscriber, Subscribers
 from talkburst_core.third_party import outcome_words
 
@@ -92,10 +92,14 @@ class Routing:
                 return True
         return False
 
-    def follow(self, transaction: ServerTransaction, request: Request, listener: str, now: float) -> None:
-        """Sends a request where its Route, else its Request-URI, says."""
-        distrusted = STRIPPED if listener.startswith(self.clients) else ()
-        target = Target(listener, distrusted=distrusted)
+    def follow(
+        self, transaction: ServerTransaction, request: Request, listener: str, now: float, *, foreign: bool = False
+    ) -> None:
+        """Sends a request where its Route, else its Request-URI, says. `foreign`: out of our domains."""
+        trusted = not foreign and not listener.startswith(self.clients)
+        if not trusted:
+            withhold(request)
+        target = Target(listener, distrusted=() if trusted else STRIPPED)
         self.proxy.forward(transaction, request, [target], now, record_route=request.method in RECORD_ROUTED)
 
     # Application servers
@@ -188,16 +192,22 @@ class Routing:
     # The user
 
     def _deliver(self, leg: Leg, now: float) -> None:
-        """To all contacts of the user but the one that the request came from (RFC 3261 16.5, RFC 3327 5.4)."""
+        """To all contacts of the user but, where users call themselves, the one that they call from.
+
+        RFC 3261 16.5, RFC 3327 5.4. The source alone does not tell: all users behind one proxy share it.
+        """
         registration = self.registration(leg.subscriber.key)
         bindings = list(registration.bindings) if registration is not None else []
+        caller = asserted_by_peer(leg.request, self.subscribers)
+        own = caller is not None and caller.subscriber is leg.subscriber
         source = flow_key(leg.transaction.flow)
-        others = [binding for binding in bindings if flow_key(binding.flow) != source]
+        others = [binding for binding in bindings if not own or flow_key(binding.flow) != source]
         if not others:
             why = "is not registered" if not bindings else "has no contact but the one that asks"
             self._answer(leg.transaction, leg.request, 480, f"{leg.identity.uri} {why}", now)
             return
         request = leg.request.copy()
+        withhold(request)
         request.set("P-Called-Party-ID", f"<{leg.identity.uri}>")
         self.proxy.forward(
             leg.transaction,
@@ -217,7 +227,7 @@ class Routing:
         if isinstance(uri, TelUri) or (isinstance(uri, SipUri) and uri.host in self.domains):
             self._answer(transaction, request, 404, f"{request.uri} is no user of this core", now)
         else:
-            self.follow(transaction, request, self.servers, now)
+            self.follow(transaction, request, self.servers, now, foreign=True)
 
     def _answer(self, transaction: ServerTransaction, request: Request, status: int, why: str, now: float) -> None:
         self.decide(f"{status} to {request.method}: {why}", {"call_id": request.call_id})

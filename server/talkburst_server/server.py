@@ -10,7 +10,8 @@ from talkburst.sip.message import Request
 from talkburst.sip.notifier import contact_uri
 from talkburst.sip.requester import Requester
 from talkburst.sip.subscriber import Subscriber, Subscription
-from talkburst.sip.uas import Uas
+from talkburst.sip.transaction.server import ServerTransaction
+from talkburst.sip.uas import Handler, Uas
 from talkburst.xml.poc_settings import MEDIA_TYPE as SETTINGS_TYPE
 from talkburst.xml.reginfo import MEDIA_TYPE as REGINFO_TYPE
 from talkburst_server.decision import Decide
@@ -48,6 +49,7 @@ class PocServer:
         notify_first: bool = False,
     ) -> None:
         self._engine = engine
+        self._trusted = trusted
         self._uri = uri
         self._fetch = fetch
         self._forget = forget
@@ -78,8 +80,8 @@ class PocServer:
         self._requester = Requester(engine, None, token)
         self.subscriber = Subscriber(engine, self.uas, packages=("reg",))
         self.uas.serve("REGISTER", self.third_party.on_register)
-        self.uas.serve("NOTIFY", self.subscriber.on_notify)
-        self.uas.serve("SUBSCRIBE", self.settings.notifier.on_subscribe)
+        self.uas.serve("NOTIFY", self._from_trusted(self.subscriber.on_notify))
+        self.uas.serve("SUBSCRIBE", self._from_trusted(self.settings.notifier.on_subscribe))
         self.uas.serve("PUBLISH", self.settings.compositor.on_publish)
 
     def show(self, now: float) -> dict[str, object]:
@@ -89,6 +91,17 @@ class PocServer:
             "registrations": [_show_registration(registration, now) for registration in registrations],
             "users": [self._show_user(user, now) for user in self.users.all()],
         }
+
+    def _from_trusted(self, handler: Handler) -> Handler:
+        """Dialogs are with the core alone: to know the tags of one does not make a peer trusted."""
+
+        def guarded(transaction: ServerTransaction, request: Request, now: float) -> None:
+            if self._trusted(transaction.flow):
+                handler(transaction, request, now)
+            else:
+                self.uas.reply(transaction, 403, now, "Peer is not trusted to assert identities")
+
+        return guarded
 
     # The reg event
 

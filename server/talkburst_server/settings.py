@@ -5,6 +5,7 @@ published and can resolve a conflict. For the server's own use the last publicat
 """
 
 from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from typing import Final
 
 from talkburst.sip.compositor import EventStateCompositor, Publication, asserted_identities
@@ -24,6 +25,9 @@ from talkburst_server.users import PocContact, User, Users, address_of_record
 PACKAGE: Final = "poc-settings"
 DEFAULT_EXPIRES: Final = 3600  # RFC 4354 5.4
 MIN_EXPIRES: Final = 60
+# What one user may have the server keep and send: 32 clients, and a document of the union that still is a datagram.
+MAX_PUBLICATIONS: Final = 32
+MAX_BYTES: Final = 1 << 14
 
 SettingsPublication = Publication[PocSettings]
 
@@ -33,6 +37,8 @@ class PocSettingsPackage:
 
     name = PACKAGE
     media_type = MEDIA_TYPE
+    max_publications = MAX_PUBLICATIONS
+    max_bytes = MAX_BYTES
 
     def __init__(
         self,
@@ -52,6 +58,7 @@ class PocSettingsPackage:
         self.min_expires = min(MIN_EXPIRES, max_expires)
         self.notify_interval = notify_interval
         self._users = users
+        self._agenda = engine.agenda
         self._trusted = trusted
         self._decide = decide
         self.compositor: EventStateCompositor[PocSettings] = EventStateCompositor(
@@ -101,7 +108,7 @@ class PocSettingsPackage:
         self._decide(
             "settings stored",
             {
-                "user": user.addresses[0],
+                "user": user.name,
                 "entity": entity.id,
                 "barring": entity.barring,
                 "answer_mode": entity.answer_mode,
@@ -193,11 +200,17 @@ class PocSettingsPackage:
 
     def _tell_gone(self, user: User, publication: SettingsPublication, why: str) -> None:
         entity = publication.content.entities[0]
-        self._decide("settings dropped", {"user": user.addresses[0], "entity": entity.id, "why": why})
+        self._decide("settings dropped", {"user": user.name, "entity": entity.id, "why": why})
 
     def _merge(self, old: str, new: str) -> None:
         self.compositor.move(old, new)
         self.notifier.move(PACKAGE, old, new)
+        if self.compositor.publications(new):
+            # Whoever watched under one name does not know what was published under the other.
+            self._agenda.schedule(0.0, partial(self._tell_merged, new))
+
+    def _tell_merged(self, key: str, now: float) -> None:
+        self.changed(self._user(key), now)
 
     def _user(self, key: str) -> User:
         user = self._users.by_key(key)

@@ -54,6 +54,11 @@ class User:
     confirmed: bool = False
     contacts: list[PocContact] = field(default_factory=list)
 
+    @property
+    def name(self) -> str:
+        """For a human. A user whose addresses have all moved to others goes on under its key."""
+        return self.addresses[0] if self.addresses else self.key
+
 
 class Users:
     """Finds the user behind an address. Addresses are canonical (`address_of_record`).

@@ -85,3 +85,8 @@ async def test_make_demo_runs_on_a_fresh_clone_with_nothing_installed_by_hand(tm
     )
     assert status == 0, out + err
     assert "32 of 32" in out
+
+
+async def test_two_demos_at_the_same_time_do_not_meet(demo: Demo) -> None:
+    for ran in await asyncio.gather(demo(), demo()):
+        assert_passed(ran)

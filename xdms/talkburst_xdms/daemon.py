@@ -55,6 +55,7 @@ class XdmsDaemon:
             self._store,
             now=now,
             decide=self._log.decide,
+            alarm=lambda what, facts: self._log.error(what, **facts),
             asserted_peers=self._peers,
             lenient_content_type=self._settings.xdms.lenient_content_type,
         )
@@ -85,6 +86,7 @@ class XdmsDaemon:
             "documents": documents,
             "users": users,
             "answers": {str(status): count for status, count in sorted(answers.items())},
+            "malformed": self._http.malformed if self._http else 0,
         }
 
 

@@ -1,5 +1,6 @@
 """The sockets of the XDMS: HTTP/1.1 with aiohttp, every message noted in the trace with its true addresses."""
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -10,8 +11,8 @@ from talkburst.obs.frame import Endpoint
 from talkburst.obs.trace import Trace
 from talkburst.xcap.http_text import http_text
 from talkburst_xdms.exchange import Reply, Request
+from talkburst_xdms.http_connection import SERVER, Connections
 
-SERVER: Final = "XDM-serv/OMA1.1 talkburst"
 MAX_BODY: Final = 1 << 20
 
 _KEEP_ALIVE: Final = 75.0  # seconds that a connection may be idle
@@ -24,19 +25,28 @@ Report = Callable[[str, BaseException], None]
 class HttpServer:
     """Reads each request whole (at most `MAX_BODY`), has it answered by `answer`, and sends the reply.
 
-    `report` is told of faults of our own; the peer gets a 500. For `linger` seconds the rest of a refused body is read
-    and thrown away, so that the peer gets to read why.
+    `report` is told of faults of our own; the peer gets a 500. A body may take `patience` seconds to arrive. For
+    `linger` seconds the rest of a refused body is read and thrown away, so that the peer gets to read why.
     """
 
     def __init__(
-        self, answer: Answer, trace: Trace, now: Callable[[], float], report: Report, linger: float = 2.0
+        self,
+        answer: Answer,
+        trace: Trace,
+        now: Callable[[], float],
+        report: Report,
+        *,
+        patience: float = 30.0,
+        linger: float = 2.0,
     ) -> None:
+        self._patience = patience
         self._linger = linger
         self._answer = answer
         self._trace = trace
         self._now = now
         self._report = report
         self._runner: web.ServerRunner | None = None
+        self._connections: Connections | None = None
 
     async def listen(self, *, host: str = "", port: int = 0, fd: int | None = None) -> Endpoint:
         """Takes connections on an address or on a socket that was handed over; returns the address bound to.
@@ -44,20 +54,25 @@ class HttpServer:
         Raises OSError.
         """
         if self._runner is None:
-            server = web.Server(
+            self._connections = Connections(
                 self._handle,
                 access_log=None,
                 auto_decompress=False,
                 keepalive_timeout=_KEEP_ALIVE,
                 lingering_time=self._linger,
             )
-            self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_DRAIN)
+            self._runner = web.ServerRunner(self._connections, handle_signals=False, shutdown_timeout=_DRAIN)
             await self._runner.setup()
         listener = socket.socket(fileno=fd) if fd is not None else None
         site: web.BaseSite = web.SockSite(self._runner, listener) if listener else web.TCPSite(self._runner, host, port)
         await site.start()
         bound = self._runner.addresses[-1]
         return bound[0], bound[1]
+
+    @property
+    def malformed(self) -> int:
+        """How many messages were no HTTP."""
+        return self._connections.malformed if self._connections else 0
 
     async def close(self) -> None:
         """Takes no more connections, lets requests under way finish, closes the others."""
@@ -72,7 +87,7 @@ class HttpServer:
 
     async def _exchange(self, message: web.BaseRequest) -> web.StreamResponse:
         local, remote = _ends(message)
-        body, fault = await _body(message)
+        body, fault = await _body(message, self._patience)
         self._trace.message(_request_text(message, body), local, remote, False, "http", "TCP", self._now())
         if fault is None:
             fault = await self._answered(Request(message.method, message.raw_path, message.headers, body, remote[0]))
@@ -82,7 +97,7 @@ class HttpServer:
             response.headers["Content-Type"] = fault.content_type
         elif not fault.body:
             response.headers.popall("Content-Type", None)
-        if fault.status in (400, 413, 417) and not message.content.at_eof():
+        if fault.status in (400, 408, 413, 417) and not message.content.at_eof():
             response.force_close()
         await response.prepare(message)
         self._trace.message(_response_text(message, response), local, remote, True, "http", "TCP", self._now())
@@ -97,7 +112,7 @@ class HttpServer:
             return Reply(500, b"a fault of this server; its log says which\n", "text/plain; charset=utf-8")
 
 
-async def _body(message: web.BaseRequest) -> tuple[bytes, Reply | None]:
+async def _body(message: web.BaseRequest, patience: float) -> tuple[bytes, Reply | None]:
     """The body, or what was read of it and the refusal."""
     if (message.content_length or 0) > MAX_BODY:
         return b"", _too_large()
@@ -109,10 +124,14 @@ async def _body(message: web.BaseRequest) -> tuple[bytes, Reply | None]:
         if expect:
             await message.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             message.writer.output_size = 0  # or the answer would count as begun
-        async for chunk in message.content.iter_chunked(1 << 16):
-            content += chunk
-            if len(content) > MAX_BODY:
-                return bytes(content), _too_large()
+        async with asyncio.timeout(patience):
+            async for chunk in message.content.iter_chunked(1 << 16):
+                content += chunk
+                if len(content) > MAX_BODY:
+                    return bytes(content), _too_large()
+    except TimeoutError:
+        text = f"the body did not arrive within {patience:g} seconds\n".encode()
+        return bytes(content), Reply(408, text, "text/plain; charset=utf-8")
     except web.RequestPayloadError as error:
         text = f"the body cannot be read: {error}\n".encode()
         return bytes(content), Reply(400, text, "text/plain; charset=utf-8")

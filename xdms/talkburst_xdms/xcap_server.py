@@ -10,13 +10,16 @@ from talkburst_xdms.accounts import Account, Accounts
 from talkburst_xdms.authentication import Authentication
 from talkburst_xdms.documents import Documents
 from talkburst_xdms.exchange import RefusalError, Reply, Request, refusal
-from talkburst_xdms.resource import METHODS, READING, Resource, locate
+from talkburst_xdms.resource import METHODS, READING, Kind, Resource, locate
 
 Decide = Callable[[str, Mapping[str, object]], None]
 
 
 class XcapServer:
-    """`root` is the path of the XCAP root, such as /xcap-root. Each request ends in one line to `decide`."""
+    """`root` is the path of the XCAP root, such as /xcap-root.
+
+    Each request ends in one line to `decide`, or to `alarm` when the store failed.
+    """
 
     def __init__(
         self,
@@ -26,6 +29,7 @@ class XcapServer:
         *,
         now: Callable[[], float],
         decide: Decide,
+        alarm: Decide | None = None,
         verifier: DigestVerifier | None = None,
         asserted_peers: Iterable[str] = (),
         lenient_content_type: bool = True,
@@ -35,6 +39,7 @@ class XcapServer:
         self._accounts = accounts
         self._now = now
         self._decide = decide
+        self._alarm = alarm or decide
         # A nonce from before a restart is answered with stale, so the key need not be kept.
         verifier = verifier or DigestVerifier(secrets.token_bytes(32))
         self._authentication = Authentication(accounts, verifier, asserted_peers)
@@ -45,6 +50,7 @@ class XcapServer:
     async def answer(self, request: Request) -> Reply:
         """The reply, whatever was asked."""
         asker: list[Account] = []
+        tell = self._decide
         try:
             reply = await self._answer(request, asker)
         except RefusalError as error:
@@ -52,8 +58,9 @@ class XcapServer:
         except StoreError as error:
             text = b"the server could not read or write its store; nothing was changed\n"
             reply = Reply(500, text, "text/plain; charset=utf-8", why=str(error))
+            tell = self._alarm
         self.requests[reply.status] += 1
-        self._decide(
+        tell(
             f"{request.method} answered with {reply.status}",
             {
                 "target": request.target,
@@ -87,8 +94,10 @@ class XcapServer:
         return self._documents.get(resource, request, account)
 
     def _authorise(self, account: Account, resource: Resource, method: str) -> None:
-        """RFC 4825 8.1: owners do everything in their tree, everyone reads the global one."""
+        """RFC 4825 5.7: owners do everything in their tree; everyone reads the global one, and nobody writes there."""
         reading = method in READING
+        if resource.kind is Kind.NOTHING and resource.owner is None and method in ("PUT", "DELETE"):
+            raise refusal(403, f"{account.identity} may read but not change the global tree")
         if resource.owner is None or resource.owner is account or (account.reader and reading):
             return
         may = "read but not change" if account.reader else "not use"

@@ -212,18 +212,18 @@ class SipNode:
         assert self._journal is not None
         self._contained("state not stored", None, lambda: self._on_lost(self.now()))
         self._journal.take()
-        promised = {id(answer): answer for unit in units if unit.changes for answer in _promises(unit)}
+        promised = {id(send.data): send for unit in units if unit.changes for send in _promises(unit)}
         self.engine.withdraw(promised.values())
         for unit in units:
             self._perform_all(action for action in unit.actions if self._stands(action, promised))
 
-    def _stands(self, action: Action, promised: Mapping[int, Response]) -> bool:
+    def _stands(self, action: Action, promised: Mapping[int, Send]) -> bool:
         """Whether something that waited in vain is still to be done: no promise, and no request that was abandoned."""
         if not isinstance(action, Send):
             return True
         message = action.message
         if isinstance(message, Response):
-            return id(message) not in promised
+            return id(action.data) not in promised
         return message.method == "ACK" or client_key(message) in self.engine.clients
 
     def _perform(self, action: Action) -> None:
@@ -280,8 +280,8 @@ class SipNode:
         self._wake_at = deadline
 
 
-def _promises(unit: Unit) -> Iterator[Response]:
+def _promises(unit: Unit) -> Iterator[Send]:
     """The 2xx of a unit."""
     for action in unit.actions:
         if isinstance(action, Send) and isinstance(action.message, Response) and 200 <= action.message.status < 300:
-            yield action.message
+            yield action

@@ -21,6 +21,7 @@ class TcpLimits:
     connections: int = 4096  # accepted ones, at any one time
     unread: int = 1_048_576  # what may wait for a peer that does not read
     idle: float = 3600.0  # without a whole message or a keep-alive
+    unfinished: float = 32.0  # for the rest of a message
     connect: float = 10.0  # for a connection of ours to come up
     close: float = 1.0  # for what was written last to leave
     message: StreamLimits = field(default_factory=StreamLimits)
@@ -66,6 +67,7 @@ class TcpConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._alarm: asyncio.TimerHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None  # while the rest of a message is awaited
         self._heard = self._loop.time()
         self._told_closing = False
 
@@ -125,6 +127,8 @@ class TcpConnection(asyncio.Protocol):
                 self._user.on_message(self, item)
             elif isinstance(item, Malformed):
                 self._user.on_broken(self, item)
+        if self._framer.unfinished and self._rest is None and not self._told_closing:
+            self._rest = self._loop.call_later(self._limits.unfinished, self._check_rest)
         self._user.on_drained()
 
     def eof_received(self) -> bool:
@@ -133,8 +137,9 @@ class TcpConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for alarm in (self._alarm, self._rest):
+            if alarm is not None:
+                alarm.cancel()
         self._tell_closing("closed" if error is None else str(error) or type(error).__name__)
         self._user.on_closed(self)
 
@@ -150,6 +155,17 @@ class TcpConnection(asyncio.Protocol):
             self._wait(left, self._check_idle)
         else:
             self.finish("idle")
+
+    def _check_rest(self) -> None:
+        """Of a busy stream there is always a part of a message here, but each time of another one."""
+        self._rest = None
+        left = self._heard + self._limits.unfinished - self._loop.time()
+        if not self._framer.unfinished:
+            return
+        if left > 0:
+            self._rest = self._loop.call_later(left, self._check_rest)
+        else:
+            self.finish("a message does not end")
 
     def _wait(self, seconds: float, call: Callable[[], None]) -> None:
         if self._alarm is not None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from talkburst.sip.agenda import Agenda, Alarm
 from talkburst.sip.defects import Defect
@@ -28,13 +28,15 @@ from talkburst.sip.uas import Uas
 Content = TypeVar("Content")
 Decide = Callable[[str, Mapping[str, object]], None]
 
+_RETRY_AFTER: Final = 60  # seconds
+
 
 @dataclass(slots=True, eq=False)
 class Publication(Generic[Content]):
     """One piece of event state. The object stays the same while it is refreshed and modified; the entity-tag changes.
 
-    `published_at` is when a body came last, a refresh does not move it. `source` is the sent-by of the bottom Via as
-    host:port, `asserted` the P-Asserted-Identity values. `owner` belongs to the package: whom it ties this state to.
+    `published_at` is when a body came last, a refresh does not move it. `source` is the sent-by of the bottom Via of
+    the last request, as host:port. `owner` belongs to the package: whom it ties this state to.
     """
 
     etag: str
@@ -44,7 +46,6 @@ class Publication(Generic[Content]):
     published_at: float
     expires_at: float
     source: str
-    asserted: tuple[str, ...]
     owner: str | None = None
 
 
@@ -56,6 +57,10 @@ class PublicationPackage(Protocol[Content]):
     min_expires: int
     default_expires: int
     max_expires: int
+    max_publications: int
+    """Of one resource at a time."""
+    max_bytes: int
+    """Of one document."""
 
     def authorise(self, request: Request, flow: Flow, now: float) -> tuple[int, str] | str:
         """The resource that is published to, or status and reason of a refusal."""
@@ -175,6 +180,8 @@ class EventStateCompositor(Generic[Content]):
         content = self._content(request, publication)
         if isinstance(content, Refusal):
             return content
+        if publication is None and len(self._resources.get(resource, ())) >= self._package.max_publications:
+            return Refusal(503, "too many publications for this resource", (("Retry-After", _RETRY_AFTER),))
         return _Order(resource, publication, expires, content)
 
     def _match(self, request: Request, resource: str) -> Publication[Content] | Refusal | None:
@@ -197,6 +204,8 @@ class EventStateCompositor(Generic[Content]):
 
     def _content(self, request: Request, publication: Publication[Content] | None) -> Content | Refusal | None:
         """Step 5: the document. None when the request has no body and refreshes or removes `publication`."""
+        if len(request.body) > self._package.max_bytes:
+            return Refusal(413, f"a document has at most {self._package.max_bytes} bytes here")
         if not request.body:
             return Refusal(400, "neither a document nor SIP-If-Match") if publication is None else None
         content_type = request.content_type
@@ -214,12 +223,11 @@ class EventStateCompositor(Generic[Content]):
             return etag, publication
         if publication is None:
             assert order.content is not None  # without a publication to refer to, step 5 refuses a missing body
-            publication = Publication(
-                etag, order.resource, b"", order.content, now, now, bottom_via(request), asserted_identities(request)
-            )
+            publication = Publication(etag, order.resource, b"", order.content, now, now, "")
         else:
             self.remove(publication)
         publication.etag, publication.expires_at = etag, now + order.expires
+        publication.source = bottom_via(request)
         self._store(publication)
         if order.content is None:
             return etag, None

@@ -39,6 +39,11 @@ class StreamFramer:
         self._half_ping = False  # a PONG just seen, which is a PING when CRLF follows
         self.broken = False
 
+    @property
+    def unfinished(self) -> bool:
+        """True while the beginning of something is kept whose end has not come."""
+        return bool(self._buffer)
+
     def feed(self, data: bytes) -> list[bytes | KeepAlive | Malformed]:
         """Takes what was read, gives what is complete; a message comes as `parse_message` wants it."""
         framed: list[bytes | KeepAlive | Malformed] = []
@@ -81,7 +86,7 @@ class StreamFramer:
         """Finds the length of the message at the front, once its head is there."""
         end = self._buffer.find(b"\r\n\r\n", self._searched)
         if end > self._limits.head or (end < 0 and len(self._buffer) > self._limits.head):
-            return Malformed(f"more than {self._limits.head} bytes of headers", 513, "RFC 3261 21.5.7")
+            return self._oversized_head()
         if end < 0:
             self._searched = max(len(self._buffer) - 3, 0)
             return None
@@ -98,6 +103,12 @@ class StreamFramer:
             return _fault(head, f"a body of more than {self._limits.body} bytes", 513, "RFC 3261 21.5.7")
         self._need = end + 4 + length
         return None
+
+    def _oversized_head(self) -> Malformed:
+        """Whole lines that fit may be enough to answer."""
+        text, clause = f"more than {self._limits.head} bytes of headers", "RFC 3261 21.5.7"
+        message = parse_head(bytes(self._buffer[: self._limits.head]).rpartition(b"\r\n")[0])
+        return Malformed(text, 513, clause) if isinstance(message, Malformed) else malformed(message, text, 513, clause)
 
 
 def _fault(head: bytes, text: str, status: int, clause: str) -> Malformed:

@@ -80,6 +80,9 @@ class Inbound:
         elif transaction is not None:
             engine.counters["retransmission"] += 1
             transaction.on_request(now)
+        elif len(engine.servers) >= engine.most_transactions:
+            engine.counters["overload"] += 1
+            self._answer_stateless(request, flow, 503, "too many requests at once")
         else:
             transaction = ServerTransaction(engine, key, request, flow, reply_flow(via, flow), now)
             engine.servers[key] = transaction
@@ -109,16 +112,16 @@ class Inbound:
         engine = self._engine
         invite = engine.servers.get(cancel.key.of_method("INVITE"))
         if invite is None:
-            cancel.respond(self.answer(cancel.request, 481, to_tag=cancel.to_tag), now)
+            cancel.respond(self._answer(cancel.request, 481, to_tag=cancel.to_tag), now)
             return
-        cancel.respond(self.answer(cancel.request, 200, to_tag=invite.to_tag), now)
+        cancel.respond(self._answer(cancel.request, 200, to_tag=invite.to_tag), now)
         if invite.state is State.PROCEEDING and engine.user is not None:
             self._guarded(invite, now, lambda user: user.on_cancel(invite, now))
 
     def _hand_over(self, transaction: ServerTransaction, now: float) -> None:
         """Give a new request to the user."""
         if self._engine.user is None:
-            transaction.respond(self.answer(transaction.request, 501, to_tag=transaction.to_tag), now)
+            transaction.respond(self._answer(transaction.request, 501, to_tag=transaction.to_tag), now)
             return
         self._guarded(transaction, now, lambda user: user.on_request(transaction, transaction.request, now))
 
@@ -137,8 +140,15 @@ class Inbound:
 
     def _answer_failure(self, transaction: ServerTransaction, status: int, reason: str | None, now: float) -> None:
         if not transaction.final_sent:
-            answer = self.answer(transaction.request, status, reason, to_tag=transaction.to_tag)
+            answer = self._answer(transaction.request, status, reason, to_tag=transaction.to_tag)
             transaction.respond(answer, now)
+
+    def failure(self, promise: Response) -> Response:
+        """A 500 in place of another response to the same request."""
+        headers: list[tuple[str, object]] = [(name, each) for name in ANSWERED_WITH for each in promise.get_all(name)]
+        if self._engine.software:
+            headers.append(("Server", self._engine.software))
+        return Response(500, REASONS[500], headers)
 
     # Messages that cannot have a transaction
 
@@ -154,12 +164,12 @@ class Inbound:
             return
         try:
             destination = reply_flow(record_source(request, flow), flow)
-            answer = self.answer(request, status, f"{REASONS.get(status, 'Bad Request')}: {text}", _fixed_tag(request))
+            answer = self._answer(request, status, f"{REASONS.get(status, 'Bad Request')}: {text}", _fixed_tag(request))
         except HeaderError:
             return
         self._engine.transmit(destination, answer.to_bytes(), answer)
 
-    def answer(self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None) -> Response:
+    def _answer(self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None) -> Response:
         software = self._engine.software
         return response_to(
             request,

@@ -12,6 +12,9 @@ from talkburst.sip.flow import DEFAULT_PORT, Address, Flow, Listener, bracketed
 from talkburst.sip.headers import HeaderError, Via
 from talkburst.sip.message import Request, Response
 from talkburst.sip.next_hop import Target, deciding_uri, target_of
+from talkburst.sip.parser import parse_message
+from talkburst.sip.transaction.client import ClientTransaction
+from talkburst.sip.transaction.key import client_key
 from talkburst.sip.uri import Uri, UriError
 
 if TYPE_CHECKING:
@@ -95,7 +98,9 @@ class Outbound:
 
     def send_again(self, flow: Flow, data: bytes, response: Response) -> None:
         """The connection a request came on is gone: its response opens one to where the Via says (RFC 3261 18.2.2)."""
-        engine, via = self._engine, response.via
+        engine, sent = self._engine, parse_message(data)  # of a repeated response only the bytes are left
+        assert isinstance(sent, Response)
+        via = sent.via
         source = engine.listener(flow.listener, flow.transport)
         remote = (via.received or flow.remote[0], via.port or DEFAULT_PORT)
         open_already = self.connections.find(source, remote)
@@ -110,6 +115,18 @@ class Outbound:
                 engine.transmit(flow, data, response)
 
         self.connections.expect(source, remote, routed)
+
+    def give_up(self, transaction: ClientTransaction, now: float) -> None:
+        """The way a request went is closed: the transaction fails, unless UDP will do and nothing came back yet."""
+        flow = transaction.alternative
+        if flow is None or transaction.state is not transaction.machine.initial:
+            transaction.fail(now)
+            return
+        self._remember_refusal(flow.remote, now)
+        source = self._engine.listener(flow.listener, flow.transport)
+        _rewrite_via(transaction.request, source, "z9hG4bK" + self._engine.token())
+        transaction.start_over(flow, now)
+        self._engine.clients[transaction.key] = transaction
 
     def _depart_to(self, source: Listener, remote: Address, sent: Request, routed: Routed, now: float) -> None:
         if source.reliable:
@@ -127,6 +144,9 @@ class Outbound:
             else:
                 _rewrite_via(sent, stream)
                 routed(flow, now)
+                transaction = self._engine.clients.get(client_key(sent))  # an ACK of a 2xx has none
+                if transaction is not None:
+                    transaction.alternative = _flow_to(source, remote)
 
         self.connections.reach(stream, remote, switched, now, TCP_PATIENCE)
 
@@ -144,7 +164,10 @@ def _flow_to(source: Listener, remote: Address) -> Flow:
     return Flow(source.transport, (source.host, source.port), remote, listener=source.name)
 
 
-def _rewrite_via(sent: Request, stream: Listener) -> None:
-    """Name the transport a request goes by after all (RFC 3261 18.1.1)."""
-    host, port = stream.advertised
-    sent.replace_first("Via", Via(stream.transport, bracketed(host), port, sent.via.params))
+def _rewrite_via(sent: Request, source: Listener, branch: str | None = None) -> None:
+    """Name the transport a request goes by after all (RFC 3261 18.1.1), with a new branch if it was sent before."""
+    host, port = source.advertised
+    params = dict(sent.via.params)
+    if branch is not None:
+        params["branch"] = branch
+    sent.replace_first("Via", Via(source.transport, bracketed(host), port, params))

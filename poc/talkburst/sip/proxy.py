@@ -8,11 +8,11 @@
     proxy.on_cancel(transaction, now) -> bool             16.10: False when the request was not forwarded
 
 Who decides where a request goes is somebody else: `forward` is given the target set. What it forwards it leaves alone,
-byte for byte, but for Via, Max-Forwards, Route, Record-Route and the Request-URI. The addresses of the engine's
-listeners are ours, and so are the names it is given.
+byte for byte, but for Via, Max-Forwards, Max-Breadth, Route, Record-Route and the Request-URI. The addresses of the
+engine's listeners are ours, and so are the names it is given.
 
-DEVIATION(RFC 5393 4.2): a loop is told by our own branches in Via while the request is pending, not by a hash in them;
-there is no Max-Breadth.
+DEVIATION(RFC 5393 4.2): a loop is told by our own branches in Via while the request is pending, not by a hash in them.
+What contacts that point at each other could multiply is bounded by Max-Breadth (RFC 5393 5.3).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .defects import defects
 from .engine import Engine
 from .flow import DEFAULT_PORT, Listener, unbracketed
 from .headers import HeaderError
+from .headers.grammar import parse_number
 from .message import Request, response_to
 from .recent import Recent
 from .response_context import FailureHandler, Outgoing, ResponseContext
@@ -33,6 +34,7 @@ from .transaction.server import ServerTransaction
 from .uri import SipUri, Uri, UriError, parse_uri
 
 MAX_FORWARDS: Final = 70
+MAX_BREADTH: Final = 60  # RFC 5393 5.3.3.1
 
 Refusal = tuple[int, str | None, Iterable[tuple[str, object]]]
 
@@ -128,8 +130,8 @@ class Proxy:
         branches = [(via.branch or "").lower() for via in request.vias if via.sent_by in ours]
         return bool(branches) and any(
             context.sent(branches)
-            and context.transaction.request.uri == request.uri
-            and context.transaction.request.values("Route") == request.values("Route")
+            and context.request.uri == request.uri
+            and context.request.values("Route") == request.values("Route")
             for context in self._contexts.values()
         )
 
@@ -171,11 +173,19 @@ class Proxy:
     ) -> None:
         """Sends `request` to every target at once and answers `transaction` with the best that comes back.
 
-        `request` is the one of the transaction after `take_routes`, with whatever the caller changed in it.
+        `request` is the one of the transaction after `take_routes`, with whatever the caller changed in it. The targets
+        share its Max-Breadth; more of them than that are 440 (RFC 5393 5.3.3.2).
         `timeout`: seconds within which one of the targets has to show life, by any response at all; without one it has
         failed with Failure.TIMEOUT. `on_failure` is told of any outcome but a 2xx and may take over, to forward again.
         """
-        outgoing = [self._outgoing(transaction.listener, request, target, record_route) for target in targets]
+        breadth, number = _breadth(request), len(targets)
+        if number > breadth:
+            self.respond(transaction, 440, now)
+            return
+        outgoing = [
+            self._outgoing(transaction.listener, request, target, record_route, (breadth + index) // number)
+            for index, target in enumerate(targets)
+        ]
         context = ResponseContext(self._engine, transaction, on_failure, self._on_accepted, self._forget)
         self._contexts[transaction] = context
         context.start(outgoing, now, timeout)
@@ -197,7 +207,7 @@ class Proxy:
         if not self._accepted.holds(_acknowledged(request), now):
             self._engine.counters["stray_ack"] += 1
         elif request.max_forwards != 0:
-            ack = self._outgoing(target.listener, request, target, False)
+            ack = self._outgoing(target.listener, request, target)
             self._engine.send_stateless(ack.request, now, listener=ack.listener, next_hop=ack.next_hop)
 
     def on_cancel(self, transaction: ServerTransaction, now: float) -> bool:
@@ -207,13 +217,17 @@ class Proxy:
             context.cancel(now)
         return context is not None
 
-    def _outgoing(self, inbound: str, request: Request, target: Target, record_route: bool) -> Outgoing:
+    def _outgoing(
+        self, inbound: str, request: Request, target: Target, record_route: bool = False, breadth: int | None = None
+    ) -> Outgoing:
         """RFC 3261 16.6 steps 1 to 7: the request as it leaves, by which listener, and where to."""
         sent = request.copy()
         if target.uri is not None:
             sent.uri = request_uri(target.uri)
         hops = request.max_forwards
         sent.set("Max-Forwards", MAX_FORWARDS if hops is None else max(hops - 1, 0))
+        if breadth is not None:
+            sent.set("Max-Breadth", breadth)
         if record_route:
             # RFC 5658: one entry for each side, on top the one that the next hop will use.
             for name in dict.fromkeys((inbound, target.listener)):
@@ -222,6 +236,12 @@ class Proxy:
             sent.prepend("Route", route)
         next_hop = _next_hop(sent)
         return Outgoing(sent, target.listener, next_hop, target.distrusted)
+
+
+def _breadth(request: Request) -> int:
+    """How many branches may be pending for a request at one time; nobody gets more than the default by asking."""
+    given = request.get("Max-Breadth")
+    return MAX_BREADTH if given is None else min(parse_number(given, 2**31 - 1), MAX_BREADTH)
 
 
 def _acknowledged(request: Request) -> tuple[str, str, int]:

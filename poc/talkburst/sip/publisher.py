@@ -206,6 +206,7 @@ class Publisher:
             self._keep(outcome, body, now)
         elif step is Step.RESTART:
             self.etag = self._stored = self.expires_at = None
+            self._on_failed(outcome, 0.0, now)
         elif step is Step.PROLONG and isinstance(outcome, Response) and self._prolonged(outcome):
             self._stored = None
         elif step is Step.RETRY:

@@ -47,6 +47,7 @@ class ResponseContext:
     ) -> None:
         self.engine = engine
         self.transaction = transaction
+        self.request = transaction.request  # the transaction lets go of it with its final response
         self.answered = False  # a final response went upstream, or somebody took the matter over
         self._on_failure = on_failure
         self._on_accepted = on_accepted
@@ -57,7 +58,7 @@ class ResponseContext:
 
     @property
     def is_invite(self) -> bool:
-        return self.transaction.request.method == "INVITE"
+        return self.request.method == "INVITE"
 
     def start(self, outgoing: Sequence[Outgoing], now: float, timeout: float | None) -> None:
         """Sends every request at once. `timeout`: seconds within which any response at all has to come."""
@@ -108,7 +109,7 @@ class ResponseContext:
             self.engine.counters["late_response"] += 1
             return
         self.answered = True
-        self._on_accepted(self.transaction.request, now)
+        self._on_accepted(self.request, now)
         self._send(response, now)
         self.cancel(now)
 
@@ -127,7 +128,7 @@ class ResponseContext:
             self._respond(500, now, None if isinstance(outcome, Response) else "Next Hop Unreachable")
 
     def _respond(self, status: int, now: float, reason: str | None = None) -> None:
-        response = response_to(self.transaction.request, status, reason, to_tag=self.transaction.to_tag)
+        response = response_to(self.request, status, reason, to_tag=self.transaction.to_tag)
         self.engine.respond(self.transaction, response, now)
 
     def _send(self, response: Response, now: float) -> None:

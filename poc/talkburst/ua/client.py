@@ -226,5 +226,7 @@ class PocClient:
             self._wishes,
             etag=self._etag(poc_address),
             on_etag=lambda etag: self._on_etag(poc_address, etag),
+            # The reg event knows whether that is so; where it is lost too, we register anew.
+            on_unregistered=self._reg_event.refresh,
         )
         self._session.ensure(now)

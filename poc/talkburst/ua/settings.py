@@ -19,6 +19,9 @@ from talkburst.xml.poc_settings import MEDIA_TYPE, AnswerMode, Entity, PocSettin
 PACKAGE: Final = "poc-settings"
 EXPIRES: Final = 3600  # RFC 4354 5.4
 
+NO_PUBLICATION: Final = 412  # RFC 3903 6
+NOT_REGISTERED: Final = 480  # RFC 3261 21.4.18
+
 OnConflict = Literal["override", "keep"]
 
 
@@ -36,6 +39,7 @@ class SettingsSession:
     """Settings under one PoC Address: a subscription that shows everybody's, and the publication of our own.
 
     `etag` names a publication from before a restart; `on_etag` is told each new one, None when it is withdrawn.
+    `on_unregistered(now)` follows each answer that says that the home network has no registration of the user.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class SettingsSession:
         *,
         etag: str | None = None,
         on_etag: Callable[[str | None], None] = lambda etag: None,
+        on_unregistered: Callable[[float], None] = lambda now: None,
     ) -> None:
         self.identity = identity
         self.entities: list[Entity] | None = None
@@ -53,13 +58,14 @@ class SettingsSession:
         self._endpoint = endpoint
         self._wishes = wishes
         self._on_etag = on_etag
+        self._on_unregistered = on_unregistered
         self._decide = endpoint.decide
         self._subscription = StandingSubscription(
             PACKAGE,
             endpoint.engine.agenda,
             self._subscribe,
             on_notify=self._on_notify,
-            on_lost=lambda reason, was_active, now: None,
+            on_lost=self._on_lost,
             decide=endpoint.decide,
         )
         self._publisher = Publisher(
@@ -132,6 +138,10 @@ class SettingsSession:
 
     # What the server tells
 
+    def _on_lost(self, reason: str, was_active: bool, now: float) -> None:
+        if reason == str(NOT_REGISTERED):
+            self._on_unregistered(now)
+
     def _on_notify(self, request: Request, first: bool, now: float) -> None:
         # RFC 4354 5.8: without a body nothing has changed; a document without an entity says that nothing is published.
         if request.body:
@@ -174,6 +184,12 @@ class SettingsSession:
         why = f"{outcome.status} {outcome.reason}" if isinstance(outcome, Response) else "no answer"
         what = "settings not published" if delay is None else "settings not published, trying again"
         self._decide(what, {"why": why, "seconds": delay})
+        status = outcome.status if isinstance(outcome, Response) else None
+        if status == NO_PUBLICATION:
+            # A server that lost what we published may have lost our subscription with it.
+            self._subscription.refresh(now)
+        elif status == NOT_REGISTERED:
+            self._on_unregistered(now)
 
 
 def _brief(entity: Entity) -> str:

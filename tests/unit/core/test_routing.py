@@ -435,3 +435,47 @@ def test_ack_asserts_nothing(registered) -> None:
     forged = "P-Asserted-Identity: <sip:carol@ims.example>\n"
     (ack,) = registered.client(f"ACK sip:bob@127.0.0.1:5092 SIP/2.0\n{forged}" + common.format(";tag=b", "ACK"))
     assert ack.header("P-Asserted-Identity") is None
+
+
+# What leaves the trusted side
+
+
+def message(bench, to: str, headers: str = ""):
+    common = f"From: <sip:alice@ims.example>;tag=m\nTo: <{to}>\nCall-ID: m\nCSeq: 1 MESSAGE"
+    return bench.client(f"MESSAGE {to} SIP/2.0\n{common}\n{headers}")
+
+
+@pytest.mark.parametrize("to", ["sip:bob@ims.example", "sip:bob@198.51.100.9"])
+@pytest.mark.parametrize(
+    ("privacy", "asserted"),
+    [
+        ("", ["<sip:alice@ims.example>"]),
+        ("Privacy: none", ["<sip:alice@ims.example>"]),
+        ("Privacy: id", []),
+        ("Privacy: header; ID", []),
+    ],
+)
+def test_only_what_others_may_read_leaves(registered, to: str, privacy: str, asserted: list[str]) -> None:
+    bob = ("127.0.0.1", 5092)
+    register(registered, user="bob", source=bob, contact="<sip:bob@127.0.0.1:5092>")
+    (sent,) = message(registered, to, privacy)
+    assert sent.headers("P-Asserted-Identity") == asserted
+    assert sent.header("P-Charging-Vector") is None
+
+
+def test_application_server_is_told_who_asks_for_privacy(registered) -> None:
+    (sent,) = settings(registered, headers="Privacy: id")
+    assert sent.headers("P-Asserted-Identity") == ["<sip:alice@ims.example>"]
+    assert sent.header("P-Charging-Vector")
+
+
+def test_answer_of_another_domain_asserts_nothing(registered) -> None:
+    (sent,) = message(registered, "sip:bob@198.51.100.9")
+    (answer,) = registered.answer(sent, "200 OK", "P-Asserted-Identity: <sip:carol@ims.example>")
+    assert answer.header("P-Asserted-Identity") is None
+
+
+def test_users_behind_one_proxy_reach_each_other(registered) -> None:
+    register(registered, user="bob", contact="<sip:bob@127.0.0.1:5092>")
+    (sent,) = message(registered, "sip:bob@ims.example")
+    assert sent.line == "MESSAGE sip:bob@127.0.0.1:5092 SIP/2.0"

@@ -241,11 +241,12 @@ async def test_a_keepalive_is_answered_at_once_between_messages(make_node, dial)
         (b"\r\n", b"SIP/2.0 400 Bad Request: no Content-Length"),
         (b"Content-Length: -1\r\n\r\n", b"SIP/2.0 400 Bad Request: "),
         (b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", b"SIP/2.0 400 Bad Request: Content-Length comes twice"),
-        (b"Content-Length: 5000\r\n\r\n", b"SIP/2.0 513 Message Too Large"),
+        (b"Content-Length: 5000\r\n\r\n", b"SIP/2.0 513 Message Too Large: a body of more than 4000 bytes"),
+        (b"X: y\r\n" * 1000, b"SIP/2.0 513 Message Too Large: more than 4000 bytes of headers"),
     ],
 )
 async def test_broken_framing_is_answered_once_and_the_connection_closed(make_node, dial, tail, answer) -> None:
-    server = make_node(limits=TcpLimits(message=StreamLimits(body=4000)))
+    server = make_node(limits=TcpLimits(message=StreamLimits(head=4000, body=4000)))
     await server.listen_on_both()
     wire = await dial(server.port)
     wire.write(OPTIONS % (1, 1) + tail + b"x" * 100_000 + options(2))
@@ -301,13 +302,37 @@ async def test_an_idle_connection_is_closed_and_bytes_without_a_message_do_not_k
     assert server.engine.counters["connection_closed"] == 1
 
 
+async def test_a_message_that_does_not_end_in_time_ends_its_connection(make_node, dial) -> None:
+    server = make_node(limits=TcpLimits(unfinished=0.05))
+    await server.listen_on_both()
+    quiet, wire = await dial(server.port), await dial(server.port)
+    wire.write(options(1) + options(2)[:100])
+    assert (await wire.rest()).count(b"SIP/2.0 200") == 1
+    quiet.write(options(3))
+    assert (await quiet.message()).startswith(b"SIP/2.0 200"), "silence between messages is not meant"
+
+
+async def test_a_busy_stream_may_always_be_in_the_middle_of_a_message(make_node, dial) -> None:
+    server = make_node(limits=TcpLimits(unfinished=0.25))
+    await server.listen_on_both()
+    wire = await dial(server.port)
+    loop = asyncio.get_running_loop()
+    begun, number = loop.time(), 0
+    wire.write(options(0)[:100])
+    while loop.time() < begun + 0.6:
+        wire.write(options(number)[100:] + options(number + 1)[:100])
+        assert (await wire.message()).startswith(b"SIP/2.0 200")
+        number += 1
+    assert server.engine.counters["connection_closed"] == 0
+
+
 async def test_a_connection_in_use_is_not_idle(make_node, dial) -> None:
-    server = make_node(limits=TcpLimits(idle=0.1))
+    server = make_node(limits=TcpLimits(idle=0.25))
     await server.listen_on_both()
     wire = await dial(server.port)
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    while loop.time() < begun + 0.25:
+    while loop.time() < begun + 0.6:
         wire.write(b"\r\n\r\n")
         assert await wire.exactly(2) == b"\r\n"
     assert server.engine.counters["connection_closed"] == 0

@@ -267,3 +267,53 @@ def test_show_tells_users_publications_and_watchers(registered, text):
     (registration,) = registered.server.show(registered.now)["registrations"]
     assert registration["reg_subscription"] == "active"
     assert registration["poc_addresses"] == [ALICE, PHONE, TEL]
+
+
+def test_stranger_who_knows_a_dialog_may_not_use_it(bench, text):
+    answer, notify = bench.watch()
+    dialog = {"To": f"<{ALICE}>;tag={answer.to.tag}", "From": notify.get("To"), "Call_ID": answer.call_id}
+    stolen = bench.watch(source=("192.0.2.66", 5060), Contact="<sip:192.0.2.66:5060>", CSeq="900 SUBSCRIBE", **dialog)
+    assert text.lines(stolen) == ["SIP/2.0 403 Peer is not trusted to assert identities"]
+    assert text.lines(bench.watch(CSeq="900 SUBSCRIBE", **dialog)) == [
+        "SIP/2.0 200 OK",
+        "NOTIFY sip:127.0.0.1:5054 SIP/2.0",
+    ]
+
+
+def test_settings_follow_a_client_that_modifies_them_from_another_place(bench, text):
+    bench.third_party()
+    bench.accept_reg()
+    bench.notify_reg(text.reginfo(text.contact(1, instance=None)))
+    etag = bench.publish(text.settings("opaque"))[0].get("SIP-ETag")
+    bench.publish(text.settings("opaque", "manual"), etag=etag, host="127.0.0.1:5099")
+    bench.notify_reg(text.reginfo(text.contact(2, instance=None, host="127.0.0.1:5099"), version=1))
+    assert text.entities(bench.watch()[1]) == {"opaque": "manual"}
+
+
+def test_watcher_under_one_name_is_told_what_was_published_under_another(bench, text):
+    bench.publish(text.settings(ONE, "manual"))
+    bench.watch(uri=TEL, asserted=f"<{TEL}>")
+    bench.third_party()
+    bench.notify_reg(text.reginfo(text.contact(1)))
+    assert [text.entities(notify) for notify in text.notifies(bench.advance(0.0))] == [{ONE: "manual"}]
+
+
+def test_settings_of_a_user_whose_only_address_moved_still_expire(bench, text):
+    bench.publish(text.settings(TWO), uri=TEL, asserted=f"<{TEL}>", expires="60")
+    bench.third_party(to=TEL)
+    bench.notify_reg(text.reginfo(text.contact(1, instance=TWO), aors=(TEL,)))
+    bench.third_party(to=ALICE)
+    bench.notify_reg(text.reginfo(text.contact(1), aors=(ALICE, TEL)))
+    bench.advance(60)
+    assert [facts["entity"] for facts in bench.said("settings dropped")] == [TWO]
+
+
+def test_one_user_cannot_fill_the_server(bench, text):
+    for number in range(32):
+        assert bench.publish(text.settings(f"urn:x:{number}"))[0].status == 200
+    refused = bench.publish(text.settings("urn:x:32"))[0]
+    assert (refused.status, refused.get("Retry-After")) == (503, "60")
+    assert bench.publish(text.settings("x" * 20_000))[0].status == 413
+    assert (
+        bench.publish(text.settings(TWO), uri="sip:bob@ims.example", asserted="<sip:bob@ims.example>")[0].status == 200
+    )

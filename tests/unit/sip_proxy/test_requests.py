@@ -195,3 +195,36 @@ def test_target_that_cannot_be_read_leaves_nothing_behind(bench) -> None:
     (sent,) = bench.request()
     assert sent.line.startswith("SIP/2.0 400 ")
     assert not bench.proxy._contexts
+
+
+# How far a request may spread (RFC 5393 5.3)
+
+
+@pytest.mark.parametrize(
+    ("headers", "shares"),
+    [
+        ("", ["30", "30"]),
+        ("Max-Breadth: 5", ["2", "3"]),
+        ("Max-Breadth: 2", ["1", "1"]),
+        ("Max-Breadth: 1000000", ["30", "30"]),
+    ],
+)
+def test_branches_share_the_breadth_of_the_request(forking, headers: str, shares: list[str]) -> None:
+    assert [sent.message.get("Max-Breadth") for sent in forking.request("MESSAGE", headers)] == shares
+
+
+@pytest.mark.parametrize("headers", ["Max-Breadth: 1", "Max-Breadth: 0"])
+def test_request_that_would_spread_too_far_is_440(forking, headers: str) -> None:
+    (sent,) = forking.request("MESSAGE", headers)
+    assert sent.line == "SIP/2.0 440 Max-Breadth Exceeded"
+    assert not forking.proxy._contexts
+
+
+def test_breadth_that_is_no_number_is_400(bench) -> None:
+    (sent,) = bench.request("MESSAGE", "Max-Breadth: wide")
+    assert sent.line.startswith("SIP/2.0 400 ")
+
+
+def test_one_target_gets_the_whole_breadth(bench) -> None:
+    (sent,) = bench.request("MESSAGE")
+    assert sent.message.get("Max-Breadth") == "60"

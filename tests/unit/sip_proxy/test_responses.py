@@ -200,3 +200,11 @@ def test_proxy_forgets_what_is_over(bench) -> None:
     assert not bench.proxy._contexts
     assert not bench.engine.clients
     assert not bench.engine.servers
+
+
+def test_2xx_of_an_invite_that_was_given_up_is_too_late_and_does_no_harm(bench) -> None:
+    bench.timeout = 5.0
+    (invite,) = bench.request("INVITE")
+    assert [sent.line for sent in bench.advance(6) if sent.to != POC][-1] == "SIP/2.0 408 Request Timeout"
+    bench.answer(invite, "200 OK")
+    assert bench.engine.counters["late_answer"] == 1

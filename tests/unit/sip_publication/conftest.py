@@ -35,6 +35,8 @@ class Words:
     min_expires: int = 60
     default_expires: int = 3600
     max_expires: int = 7200
+    max_publications: int = 3
+    max_bytes: int = 100
     happened: list[tuple[str, str]] = field(default_factory=list)
 
     def authorise(self, request: Request, flow: Flow, now: float) -> tuple[int, str] | str:

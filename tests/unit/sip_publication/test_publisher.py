@@ -129,6 +129,7 @@ def test_412_to_a_change_publishes_the_change(pair):
     pair.publisher.publish(b"hello", pair.now)
     pair.run()
     assert pair.operations == [("hello", "from-before", "3600"), ("hello", None, "3600")]
+    assert [(outcome.status, delay) for outcome, delay in pair.failed] == [(412, 0.0)]
     assert pair.compositor.stored() == ["hello"]
 
 

@@ -59,3 +59,26 @@ def test_an_alarm_that_raises_is_gone_and_the_next_one_still_due() -> None:
     agenda.run(1.0)
     assert rung == [1.0]
     assert agenda.next_deadline() is None
+
+
+def test_cancelled_alarms_do_not_pile_up() -> None:
+    agenda = Agenda()
+    for number in range(50_000):
+        agenda.schedule(600_000.0 + number, print).cancel()
+    assert len(agenda) < 2000
+
+
+def test_alarms_that_are_awaited_survive_the_sweep_in_their_order() -> None:
+    agenda, rung = Agenda(), []
+    for number in range(5000):
+        agenda.schedule(float(5000 - number), rung.append)
+        agenda.schedule(1.0, rung.append).cancel()
+
+    def sweep_while_running(now: float) -> None:
+        for _ in range(20_000):
+            agenda.schedule(9000.0, print).cancel()
+
+    agenda.schedule(0.5, sweep_while_running)
+    for now in range(1, 5001):
+        agenda.run(float(now))
+    assert rung == [float(now) for now in range(1, 5001)]

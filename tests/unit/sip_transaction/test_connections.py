@@ -241,6 +241,18 @@ def test_without_its_connection_a_response_takes_one_that_is_open_to_where_it_go
     assert stream.wanted() == [other]
 
 
+def test_a_repeated_response_opens_a_connection_too(stream) -> None:
+    flow = stream.accept(("192.0.2.9", 40000))
+    stream.receive(flow, method="INVITE")
+    stream.answer(status=486)
+    stream.engine.take()
+    stream.engine.transport_failed(flow, stream.now)
+    stream.receive(stream.accept(("192.0.2.9", 40001)), method="INVITE")
+    assert stream.connect().remote == PEER
+    (send,) = stream.engine.take()
+    assert send.data.startswith(b"SIP/2.0 486 Busy Here\r\n")
+
+
 def test_a_response_nobody_takes_is_dropped_and_counted(stream) -> None:
     flow = stream.accept(("192.0.2.9", 40000))
     stream.receive(flow)

@@ -294,3 +294,14 @@ def test_an_ack_with_a_broken_header_the_user_stumbles_over_is_dropped(bench) ->
     text = RECEIVED.format(via="192.0.2.9:5070;branch=z9hG4bK1").replace("OPTIONS", "ACK")
     assert bench.receive(text.replace("Content-", "Contact: <sip:\n    Content-")) == []
     assert bench.engine.counters == {"malformed": 1}
+
+
+def test_more_requests_than_there_is_room_for_are_told_so_and_forgotten(bench) -> None:
+    bench.engine.most_transactions = 2
+    requests = [RECEIVED.format(via=f"192.0.2.9:5070;branch=z9hG4bK{number}") for number in range(4)]
+    assert [bench.receive(request) for request in requests[:2]] == [[], []]
+    assert bench.receive(requests[2]) == ["SIP/2.0 503 Service Unavailable: too many requests at once"]
+    assert len(bench.engine.servers) == 2
+    assert bench.engine.counters["overload"] == 1
+    bench.advance(33)
+    assert bench.receive(requests[3]) == []

@@ -115,6 +115,49 @@ def test_where_tcp_is_refused_it_goes_by_udp_at_once(large) -> None:
     assert [outcome.status for outcome in large.outcomes] == [200]
 
 
+def test_where_the_connection_is_reset_before_a_response_it_goes_by_udp_with_a_new_branch(large) -> None:
+    transaction = large.send()
+    flow = large.take()[0].flow
+    large.engine.connected(flow, large.now)
+    (by_tcp,) = large.take()
+    large.engine.transport_failed(flow, large.now)
+    (by_udp,) = large.take()
+    assert by_udp.message.get_all("Via") == ["SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKtoken2;rport"]
+    assert b"z9hG4bKtoken1" in by_tcp.data
+    assert large.outcomes == []
+    assert list(large.engine.clients) == [transaction.key] == [("z9hg4bktoken2", "PUBLISH")]
+    large.advance(0.5)
+    assert large.take() == [by_udp]
+    large.engine.receive(response_to(by_udp.message, 200, to_tag="t").to_bytes(), by_udp.flow, large.now)
+    assert [outcome.status for outcome in large.outcomes] == [200]
+    large.advance(60)
+    assert not large.engine.clients
+    assert large.engine.next_deadline() is None
+
+
+def test_nobody_answering_by_udp_either_is_one_timeout_from_then_on(large) -> None:
+    large.send()
+    flow = large.take()[0].flow
+    large.engine.connected(flow, large.now)
+    large.advance(10)
+    large.engine.transport_failed(flow, large.now)
+    large.advance(31.9)
+    assert large.outcomes == []
+    large.advance(0.1)
+    assert large.outcomes == [Failure.TIMEOUT]
+
+
+def test_a_connection_lost_after_a_provisional_response_fails_the_request(large) -> None:
+    large.send()
+    flow = large.take()[0].flow
+    large.engine.connected(flow, large.now)
+    (send,) = large.take()
+    large.engine.receive(response_to(send.message, 100).to_bytes(), flow, large.now)
+    large.engine.transport_failed(flow, large.now)
+    assert [getattr(outcome, "status", outcome) for outcome in large.outcomes] == [100, Failure.TRANSPORT]
+    assert large.take() == []
+
+
 def test_where_tcp_is_not_up_within_a_second_it_goes_by_udp_and_the_attempt_ends(large) -> None:
     large.send()
     (connect,) = large.take()

@@ -148,3 +148,14 @@ def test_a_transport_failure_leaves_the_stored_answer(bench) -> None:
     bench.respond(200, to_tag="t1")
     bench.engine.transport_failed(bench.flow, bench.now, bench.last)
     assert bench.receive(REGISTER) == ["SIP/2.0 200 OK"]
+
+
+def test_what_was_answered_is_kept_as_bytes_alone(bench) -> None:
+    body = "x" * 60_000
+    bench.receive(REGISTER.replace("Content-Length: 0", f"Subject: {body}"))
+    bench.respond(401, to_tag="t1")
+    (transaction,) = bench.engine.servers.values()
+    assert len(transaction.request.to_bytes()) < 100
+    assert transaction.to_tag == "t1"
+    assert bench.receive(REGISTER) == ["SIP/2.0 401 Unauthorized"]
+    assert bench.sent[0][1].data == bench.sent[1][1].data

@@ -173,21 +173,26 @@ class World(Network):
         super().__init__()
         self.decisions = []
         self.fetched = []
-        self.core_engine = self.engine(clients=CORE, servers=("127.0.0.1", 5054))
+        self.policy = Policy(domains=("ims.mnc001.mcc001.3gppnetwork.org",), notify_first=notify_first, **policy)
+        self.start_core()
+        self.notify_first = notify_first
+        if with_server:
+            self.start_server()
+
+    def start_core(self):
+        """A core that knows nothing of what was before."""
+        engine = self.engine(clients=CORE, servers=("127.0.0.1", 5054))
         files = {file.name: file.read_bytes() for file in (world() / "profiles").iterdir()}
         subscribers, _ = profile.load(files.items())
         self.core = Core(
             subscribers,
             credentials.load("credentials.toml", (world() / "credentials.toml").read_text("utf-8")),
-            Policy(domains=("ims.mnc001.mcc001.3gppnetwork.org",), notify_first=notify_first, **policy),
+            self.policy,
             Trust(["127.0.0.1"], HOSTS),
-            self.core_engine,
+            engine,
             nonce_key=b"k" * 32,
             decide=self.decide,
         )
-        self.notify_first = notify_first
-        if with_server:
-            self.start_server()
 
     def decide(self, what, facts):
         self.decisions.append((what, dict(facts)))

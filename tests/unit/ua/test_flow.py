@@ -190,6 +190,32 @@ def test_server_that_lost_everything_is_told_again(make_world, make_device):
     assert device.shown["settings"]["subscription"] == "active"
 
 
+def test_change_at_a_server_that_lost_everything_brings_the_subscription_back(make_world, make_device):
+    world = make_world()
+    device = make_device(world)
+    device.start(20)
+    world.start_server()
+    device.client.change(world.now, answer_mode="manual")
+    world.run(5)
+    assert world.stored() == {ONE: "manual"}
+    assert len(world.server.settings.notifier.subscriptions) == 1
+    assert [entity["answer_mode"] for entity in device.shown["settings"]["entities"]] == ["manual"]
+
+
+def test_change_at_a_core_that_lost_everything_brings_the_registration_back(make_world, make_device):
+    world = make_world()
+    device = make_device(world)
+    device.start(20)
+    world.start_core()
+    device.client.change(world.now, answer_mode="manual")
+    world.run(10)
+    assert world.stored() == {ONE: "manual"}
+    assert [entity["answer_mode"] for entity in device.shown["settings"]["entities"]] == ["manual"]
+    assert device.shown["reg_subscription"] == "active"
+    assert len(list(world.core.registrar.registrations())) == 1
+    assert len(world.core.notifier.subscriptions) == 2
+
+
 def test_client_that_crashed_modifies_what_it_published_before(make_world, make_device):
     world = make_world()
     device = make_device(world, answer_mode="manual")

@@ -59,7 +59,7 @@ class Answer:
 
 @dataclass
 class Xdms:
-    """The server under test. `now` is what its clock says; `decisions` what it logged."""
+    """The server under test. `now` is what its clock says; `decisions` and `alarms` what it logged."""
 
     port: int
     session: aiohttp.ClientSession
@@ -67,7 +67,9 @@ class Xdms:
     server: XcapServer
     now: list[float]
     decisions: list[tuple[str, Mapping[str, object]]]
+    alarms: list[tuple[str, Mapping[str, object]]]
     faults: list[str]
+    http: HttpServer
     recorder: Recorder
     trace: Trace
 
@@ -98,6 +100,7 @@ class Xdms:
 async def xdms(tmp_path: Path) -> AsyncIterator[Xdms]:
     now = [1763812921.5]
     decisions: list[tuple[str, Mapping[str, object]]] = []
+    alarms: list[tuple[str, Mapping[str, object]]] = []
     faults: list[str] = []
     recorder = Recorder()
     trace = Trace("xdms", [recorder])
@@ -110,16 +113,22 @@ async def xdms(tmp_path: Path) -> AsyncIterator[Xdms]:
         store,
         now=lambda: now[0],
         decide=lambda message, fields: decisions.append((message, fields)),
+        alarm=lambda message, fields: alarms.append((message, fields)),
         verifier=DigestVerifier(b"key", 300.0),
         asserted_peers=["127.0.0.1/32"],
         token=lambda: f"tag-{next(tags)}",
     )
     http = HttpServer(
-        server.answer, trace, lambda: now[0], lambda message, error: faults.append(f"{message}: {error!r}"), linger=0.05
+        server.answer,
+        trace,
+        lambda: now[0],
+        lambda message, error: faults.append(f"{message}: {error!r}"),
+        patience=0.3,
+        linger=0.05,
     )
     _, port = await http.listen(host="127.0.0.1")
     async with aiohttp.ClientSession() as session:
-        yield Xdms(port, session, store, server, now, decisions, faults, recorder, trace)
+        yield Xdms(port, session, store, server, now, decisions, alarms, faults, http, recorder, trace)
     await http.close()
     await store.close()
     await trace.close()

@@ -257,3 +257,10 @@ def test_accounts_with_colliding_or_broken_names_are_refused() -> None:
         Accounts([Account("sip:a@x", "p", ("sip:b@x",)), Account("sip:b@X", "p")])
     with pytest.raises(ValueError, match="'nobody' is no SIP or tel URI"):
         Accounts([Account("nobody", "p")])
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize("path", ["resource-lists/global/index", "resource-lists/global/a/b"])
+async def test_nobody_writes_into_the_global_tree(xdms: "Xdms", method: str, path: str) -> None:
+    assert (await xdms.ask(method, path, b"<x/>")).status == 403
+    assert (await xdms.ask("GET", path)).status == 404

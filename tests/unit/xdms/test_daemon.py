@@ -41,6 +41,7 @@ async def test_documents_survive_a_restart_and_show_counts_them(tmp_path: Path) 
                 "documents": 1,
                 "users": 1,
                 "answers": {"201": 1, "401": 1, "404": 1},
+                "malformed": 0,
             }
             json.dumps(xdms.show())
         await client.close()

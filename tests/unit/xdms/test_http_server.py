@@ -175,3 +175,24 @@ async def test_each_request_leaves_one_line_with_its_reason(xdms: "Xdms") -> Non
         )
     ]
     assert xdms.server.requests == {404: 1}
+
+
+async def test_a_stranger_cannot_fill_the_log_and_is_told_what_is_wrong(
+    xdms: "Xdms", caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await raw(xdms.port, "PUT / HTTP/1.1", "Host: x", "Content-Length: -5")
+    head, _, text = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 400 ")
+    assert b"\r\nServer: XDM-serv/OMA1.1 talkburst" in head
+    assert text == b"Invalid character in Content-Length\n"
+    assert caplog.records == []
+    assert xdms.http.malformed == 1
+
+
+async def test_a_body_that_does_not_arrive_gets_408_and_stores_nothing(xdms: "Xdms") -> None:
+    answer = await raw(
+        xdms.port, f"PUT /xcap-root/{INDEX} HTTP/1.1", "Host: x", IDENTITY, "Content-Length: 100", body=LISTS
+    )
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"within 0.3 seconds" in answer
+    assert xdms.store.counts() == (0, 0)

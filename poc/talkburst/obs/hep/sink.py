@@ -86,17 +86,16 @@ class HepSink:
         clock = asyncio.get_running_loop().time
         while self._queue or not self._closing.is_set():
             self._link = await self._connect()
+            if self._link is None and self._closing.is_set():
+                return  # nobody is there to take what is left
             if self._link is not None:
                 since = clock()
                 await self._use(self._link)
                 self._link = None
                 if clock() - since >= _SETTLED:
                     pause = _RETRY_FIRST
-            if self._closing.is_set():
-                await asyncio.sleep(_RETRY_FIRST if self._queue else 0)
-            else:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._closing.wait(), pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), pause)
             pause = min(2 * pause, _RETRY_MOST)
 
     async def _connect(self) -> "_Link | None":

@@ -39,7 +39,7 @@ class ClientTransaction(Transaction):
     Failure that stands for it. Only a 2xx to INVITE may follow again (retransmitted, or of another branch of a fork).
     """
 
-    __slots__ = ("_cancel_wanted", "_data", "_handler", "_liveness", "_owner", "flow", "key")
+    __slots__ = ("_cancel_wanted", "_data", "_handler", "_liveness", "_owner", "alternative", "flow", "key")
 
     def __init__(self, layer: ClientLayer, request: Request, reliable: bool, handler: ResponseHandler) -> None:
         machine = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
@@ -51,6 +51,7 @@ class ClientTransaction(Transaction):
         self._data = b""
         self.key: ClientKey = client_key(request)
         self.flow: Flow | None = None  # None until the next hop has an address
+        self.alternative: Flow | None = None  # by UDP, when the request went by TCP for its size alone
 
     def expect_by(self, at: float) -> None:
         """Tell the handler Failure.TIMEOUT at `at` if no final response came; the machine itself runs on (Timer F)."""
@@ -64,6 +65,20 @@ class ClientTransaction(Transaction):
         self._owner.client_started(self)
         self._layer.transmit(flow, self._data, self.request)
         self._enter(now)
+
+    def start_over(self, flow: Flow, now: float) -> None:
+        """Send the request by another flow, in a transaction of its own branch (RFC 3261 18.1.1); nobody is told.
+
+        Only before any response came.
+        """
+        assert self.state is self.machine.initial
+        self._owner.client_ended(self)
+        for alarm in self._alarms.values():
+            alarm.cancel()
+        self._alarms.clear()
+        self.alternative = None
+        self.key = client_key(self.request)
+        self.start(flow, now)
 
     def fail(self, now: float) -> None:
         """The transport cannot bring the request to its next hop (RFC 3261 17.1.4)."""

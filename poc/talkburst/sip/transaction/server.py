@@ -23,7 +23,8 @@ class ServerLayer(TransactionLayer, Protocol):
 class ServerTransaction(Transaction):
     """One received request and the responses that are sent to it.
 
-    `request` has `received` and `rport` in its top Via. `flow` is the way the request came, `reply_flow` the way its
+    `request` has `received` and `rport` in its top Via; once a final response went out to anything but a 2xx of INVITE,
+    only its method and Request-URI are left. `flow` is the way the request came, `reply_flow` the way its
     responses go (RFC 3581 4).
     """
 
@@ -67,8 +68,9 @@ class ServerTransaction(Transaction):
         self._to_tag = tag
 
     @property
-    def last_response(self) -> Response | None:
-        return self._response
+    def data(self) -> bytes:
+        """The last response sent, as it was sent; the same object in each transmission."""
+        return self._data
 
     def respond(self, response: Response, now: float) -> bool:
         """Send a response of the user. False when it may not be sent or comes too late; the counters say why."""
@@ -80,11 +82,20 @@ class ServerTransaction(Transaction):
             return False
         self.final_sent = self.final_sent or response.status >= 200
         self.handle(signal_of(response), now, response)
+        if self.final_sent and self.state is not State.ACCEPTED:
+            self._shrink(response)
         return True
 
     def replace(self, response: Response) -> None:
-        """Send `response` in place of the last one, which has not left; retransmissions get it from now on."""
+        """Send `response` in place of the final one, which has not left; retransmissions get it from now on."""
         self._send(response)
+        self._shrink(response)
+
+    def _shrink(self, response: Response) -> None:
+        """Lets the messages go: for as long as Timer J or H runs there is nothing to do but to repeat `_data`."""
+        self._to_tag = self.to_tag
+        self.request = Request(self.request.method, self.request.uri)
+        self._response = Response(response.status, response.reason)
 
     def _repeats_success(self, response: Response) -> bool:
         """The user retransmits its 2xx to INVITE until the ACK comes (RFC 3261 13.3.1.4)."""
