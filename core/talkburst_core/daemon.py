@@ -1,5 +1,6 @@
 """The core as a daemon: its settings, its files, its two listeners."""
 
+import asyncio
 import secrets
 from collections import defaultdict
 from collections.abc import Mapping
@@ -13,11 +14,17 @@ from talkburst.daemon.address import advertised, parse_listen, show_host_port
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
+from talkburst.daemon.start_error import StartError
+from talkburst.daemon.state import state_directory
 from talkburst.net import Clock, SipNode
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Listener
+from talkburst.sip.headers import HeaderError
+from talkburst.sip.journal import RowError
 from talkburst.sip.timers import Timers
+from talkburst.sip.uri import UriError
+from talkburst.store import Journal, SqliteState, StoreError
 from talkburst_core import credentials, profile
 from talkburst_core.bindings import Binding, Limits, Registration
 from talkburst_core.core import CLIENTS, SERVERS, Core, Policy
@@ -25,6 +32,10 @@ from talkburst_core.identity import Trust
 
 SOFTWARE: Final = f"talkburst-core/{talkburst.__version__}"
 NONCE_KEY_SIZE: Final = 32
+STORE: Final = "core.db"
+# Seconds after a failed commit before something is sent that needs another one.
+RETRY: Final = 5.0
+_REMEDY: Final = "move the file away, or name another place with --state DIR"
 
 
 class CoreDaemon:
@@ -33,8 +44,16 @@ class CoreDaemon:
     name = "core"
 
     def __init__(self, settings: Settings, trace: Trace, log: Log) -> None:
+        self._whole = settings
         self._settings = settings.core
+        self._trace = trace
         self._log = log
+        self._clock = Clock()
+        self._journal = Journal()
+        self._store: SqliteState | None = None
+        self._node: SipNode | None = None
+        self._lost = asyncio.Event()
+        self._why_lost = ""
         hosts = settings.hosts_for("core")
         times = settings.timers
         self._engine = Engine(
@@ -44,7 +63,6 @@ class CoreDaemon:
             hosts=hosts,
             software=SOFTWARE,
         )
-        self._node = SipNode(self._engine, Clock(), trace)
         self.core = Core(
             _subscribers(self._settings.profiles, log),
             _credentials(self._settings.credentials),
@@ -52,6 +70,8 @@ class CoreDaemon:
             _trust(settings.trust.peers, hosts),
             self._engine,
             nonce_key=secrets.token_bytes(NONCE_KEY_SIZE),
+            started_at=self._clock.now(),
+            journal=self._journal,
             decide=log.decide,
         )
 
@@ -60,12 +80,49 @@ class CoreDaemon:
         return {}
 
     async def start(self) -> list[str]:
-        """Opens the listener for clients, then the one for servers, each where the settings say."""
-        addresses = await self._listen(CLIENTS, self._settings.listen, self._settings.advertise)
-        addresses += await self._listen(SERVERS, self._settings.listen_servers, self._settings.advertise_servers)
+        """Takes up what is stored, then opens the listener for clients and the one for servers.
+
+        Raises StartError for a store that cannot be used, and OSError.
+        """
+        self._store = self._open(state_directory(self._whole) / STORE)
+        node = self._node = SipNode(
+            self._engine, self._clock, self._trace, journal=self._journal, store=self._store, on_lost=self._revert
+        )
+        settings = self._settings
+        addresses = await self._listen(node, CLIENTS, settings.listen, settings.advertise)
+        addresses += await self._listen(node, SERVERS, settings.listen_servers, settings.advertise_servers)
+        await node.begin()
+        node.pump()
         return addresses
 
-    async def _listen(self, side: str, entries: list[str], advertise: str) -> list[str]:
+    def _open(self, path: Path) -> SqliteState:
+        try:
+            store = SqliteState(path)
+        except StoreError as error:
+            raise StartError(f"{error}; {_REMEDY}") from None
+        self._store = store
+        try:
+            self.core.restore(store.load(), self._clock.now())
+        except StoreError as error:
+            raise StartError(f"{error}; {_REMEDY}") from None
+        except (RowError, HeaderError, UriError) as error:
+            raise StartError(f"cannot use what {path} holds: {error}; {_REMEDY}") from None
+        return store
+
+    def _revert(self, now: float) -> None:
+        """Something could not be stored: go back to what is. A daemon that cannot even do that has to end."""
+        assert self._store is not None
+        try:
+            self.core.restore(self._store.load(), now, resume_at=now + RETRY)
+        except (StoreError, RowError, HeaderError, UriError) as error:
+            self._why_lost = f"the state can be neither written nor read: {error}"
+            self._lost.set()
+
+    async def ended(self) -> None:
+        await self._lost.wait()
+        raise StartError(self._why_lost)
+
+    async def _listen(self, node: SipNode, side: str, entries: list[str], advertise: str) -> list[str]:
         """The first of each transport is called by the side's name, further ones "clients/2" and so on."""
         counts: defaultdict[str, int] = defaultdict(int)
         addresses = []
@@ -74,16 +131,19 @@ class CoreDaemon:
             counts[address.transport] += 1
             number = counts[address.transport]
             name = side if number == 1 else f"{side}/{number}"
-            listener = await self._node.listen(name, address, advertised(advertise, address))
+            listener = await node.listen(name, address, advertised(advertise, address), begin=False)
             addresses.append(_shown(listener))
         return addresses
 
     async def stop(self) -> None:
-        await self._node.close()
+        if self._node is not None:
+            await self._node.close()
+        if self._store is not None:
+            await self._store.close()
 
     def show(self) -> dict[str, object]:
         """Users, who of them is registered where, who watches, which servers were told."""
-        now = self._node.now()
+        now = self._clock.now()
         return {
             "subscribers": len(self.core.subscribers),
             "registrations": [self._registration(each, now) for each in self.core.registrar.registrations()],
@@ -96,6 +156,7 @@ class CoreDaemon:
                 }
                 for subscription in self.core.notifier.subscriptions
             ],
+            "commits": 0 if self._store is None else self._store.commits,
             "counters": dict(self._engine.counters),
         }
 

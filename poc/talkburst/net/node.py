@@ -73,6 +73,7 @@ class SipNode:
         self._clock = clock
         self._trace = trace
         self._log = Log("sip")
+        self._bound: list[tuple[Listener, socket.socket]] = []  # nothing is read from these yet
         self._sockets: dict[str, UdpSocket] = {}  # by name of the listener
         self._connections = Connections(self, limits or TcpLimits(), self._log)
         self._shown: dict[str, Address] = {}  # how the trace shows that end
@@ -91,10 +92,14 @@ class SipNode:
         """The time for every call into the engine."""
         return self._clock.now()
 
-    async def listen(self, name: str, address: Listen, advertise: tuple[str, int] | None = None) -> Listener:
+    async def listen(
+        self, name: str, address: Listen, advertise: tuple[str, int] | None = None, *, begin: bool = True
+    ) -> Listener:
         """Open a socket and tell the engine; raises ListenError.
 
         `advertise` is what stands in Via and Contact: by default the address itself, and port 0 is the port bound.
+        Without `begin` nothing is read from the socket until `begin` is called: an engine that answers on one listener
+        and asks on another needs both.
         """
         opened = await open_socket(address)
         host, port = opened.getsockname()[:2]
@@ -104,18 +109,30 @@ class SipNode:
                 0, f"cannot listen on {show(address)}: peers must be told one address to answer to; advertise one"
             )
         advertised = (host, port) if advertise is None else (advertise[0], advertise[1] or port)
-        if opened.type == socket.SOCK_STREAM:
-            listener = Listener(name, "TCP", host, port, advertised)
-            self.engine.add_listener(listener)
-            await self._connections.listen(listener, opened)
-            return listener
-        listener = Listener(name, "UDP", host, port, advertised)
+        transport = "TCP" if opened.type == socket.SOCK_STREAM else "UDP"
+        listener = Listener(name, transport, host, port, advertised)
         self.engine.add_listener(listener)
-        self._shown[name] = advertised if host in ("0.0.0.0", "::") else (host, port)
-        self._sockets[name] = UdpSocket(
+        self._bound.append((listener, opened))
+        if begin:
+            await self.begin()
+        return listener
+
+    async def begin(self) -> None:
+        """Read from every socket that was opened."""
+        bound, self._bound = self._bound, []
+        for listener, opened in bound:
+            if listener.transport == "UDP":
+                self._begin_udp(listener, opened)
+        for listener, opened in bound:
+            if listener.transport == "TCP":
+                await self._connections.listen(listener, opened)
+
+    def _begin_udp(self, listener: Listener, opened: socket.socket) -> None:
+        wildcard = listener.host in ("0.0.0.0", "::")
+        self._shown[listener.name] = listener.advertised if wildcard else (listener.host, listener.port)
+        self._sockets[listener.name] = UdpSocket(
             opened, partial(self._on_datagram, listener), self.pump, partial(self._on_unreachable, listener)
         )
-        return listener
 
     def pump(self, now: float | None = None) -> None:
         """Do what the engine wants done; to be called after anything that was started from outside it."""
@@ -145,6 +162,8 @@ class SipNode:
         for lookup in self._lookups:
             lookup.cancel()
         await asyncio.gather(*self._lookups, return_exceptions=True)
+        for _, bound in self._bound:
+            bound.close()
         for opened in self._sockets.values():
             opened.close()
         self._sockets.clear()

@@ -49,7 +49,8 @@ class NotifierSubscription:
     """One subscriber and what it watches.
 
     `version` is the number for the next document and grows by one with each. `subscriber` is the first
-    P-Asserted-Identity, else the From, as an address of record. `data` is the package's own, and stored with the rest.
+    P-Asserted-Identity, else the From, as an address of record. `data` is the package's own, as of the last document
+    that was made; `confirmed` is what it was for the last one that the subscriber has answered, and what is stored.
     """
 
     id: str
@@ -64,6 +65,7 @@ class NotifierSubscription:
     expires_at: float = 0.0
     version: int = 0
     data: dict[str, Json] = field(default_factory=dict)
+    confirmed: dict[str, Json] = field(default_factory=dict)
     unanswered: bool = False  # a NOTIFY is under way
     held: bool = False  # and another one is due
     due: bool = False  # a NOTIFY was owed when the process ended that ran before
@@ -89,7 +91,7 @@ class NotifierSubscription:
             "accept": list(self.accept),
             "expires_at": self.expires_at,
             "version": self.version,
-            "data": dict(self.data),
+            "data": dict(self.confirmed),
             "owed": owed,
             "ending": None if self.ending is None else self.ending.to_row(),
         }
@@ -111,6 +113,7 @@ class NotifierSubscription:
             expires_at=number(row, "expires_at"),
             version=integer(row, "version"),
             data=dict(mapping(row, "data")),
+            confirmed=dict(mapping(row, "data")),
             due=bool(row.get("owed")),
             ending=None if ending is None else Ending.from_row(as_row(ending, "ending")),
         )

@@ -323,6 +323,10 @@ class Notifier:
             return
         subscription.unanswered = False
         subscription.transaction = None
+        if isinstance(outcome, Response) and outcome.status < 300:
+            subscription.confirmed = dict(subscription.data)
+        else:
+            subscription.data = dict(subscription.confirmed)
         ends = outcome.status in ENDING_STATUSES if isinstance(outcome, Response) else outcome is Failure.TIMEOUT
         if ends:
             why = str(outcome.status) if isinstance(outcome, Response) else "no answer"

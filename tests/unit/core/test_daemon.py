@@ -18,17 +18,17 @@ REGISTER = (
 )
 
 
-def settings(**core: object) -> Settings:
+def settings(state: Path | None, **core: object) -> Settings:
     free = {"listen": ["udp:127.0.0.1:0"], "listen_servers": ["udp:127.0.0.1:0"]}
-    return Settings(core=CoreSettings(**{**free, **core}))
+    return Settings(state=str(state or ""), core=CoreSettings(**{**free, **core}))
 
 
-def daemon(**core: object) -> CoreDaemon:
-    return CoreDaemon(settings(**core), Trace("core"), Log("core"))
+def daemon(state: Path | None = None, **core: object) -> CoreDaemon:
+    return CoreDaemon(settings(state, **core), Trace("core"), Log("core"))
 
 
-async def test_daemon_listens_for_clients_and_for_servers_and_challenges() -> None:
-    core = daemon(listen=["udp:127.0.0.1:0", "udp:127.0.0.1:0"])
+async def test_daemon_listens_for_clients_and_for_servers_and_challenges(tmp_path: Path) -> None:
+    core = daemon(tmp_path, listen=["udp:127.0.0.1:0", "udp:127.0.0.1:0"])
     addresses = await core.start()
     try:
         assert [address.rpartition(":")[0] for address in addresses] == ["udp:127.0.0.1"] * 3
