@@ -157,7 +157,7 @@ class Inbound:
             return
         try:
             destination = reply_flow(record_source(request, flow), flow)
-            answer = self._answer(request, status, f"{REASONS.get(status, 'Bad Request')}: {text}", _fixed_tag(request))
+            answer = self._answer(request, status, f"{REASONS.get(status, 'Bad Request')}: {text}", fixed_tag(request))
         except HeaderError:
             return
         self._engine.transmit(destination, answer.to_bytes(), answer)
@@ -173,7 +173,7 @@ class Inbound:
         )
 
 
-def _fixed_tag(request: Request) -> str:
+def fixed_tag(request: Request) -> str:
     """A tag that is the same for every copy of a request nobody keeps (RFC 3261 8.2.7)."""
     identity = "\n".join(request.get(name) or "" for name in ANSWERED_WITH)
     return hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -26,6 +26,7 @@ from .engine import Engine
 from .flow import DEFAULT_PORT, Listener, unbracketed
 from .headers import HeaderError
 from .headers.grammar import parse_number
+from .inbound import fixed_tag
 from .message import Request, response_to
 from .recent import Recent
 from .response_context import FailureHandler, Outgoing, ResponseContext
@@ -110,7 +111,13 @@ class Proxy:
         reason: str | None = None,
         headers: Iterable[tuple[str, object]] = (),
     ) -> None:
-        """A response of the proxy's own."""
+        """A response of the proxy's own. What asks a stranger for credentials is not kept for an INVITE."""
+        if status == 407 and transaction.request.method == "INVITE":
+            request = transaction.request
+            transaction.respond_once(
+                response_to(request, status, reason, to_tag=fixed_tag(request), headers=headers), now
+            )
+            return
         response = response_to(transaction.request, status, reason, to_tag=transaction.to_tag, headers=headers)
         self._engine.respond(transaction, response, now)
 
