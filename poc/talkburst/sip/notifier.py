@@ -43,8 +43,8 @@ Decide = Callable[[str, Mapping[str, object]], None]
 # 401, 407, 500 and 503 do not end it.
 ENDING_STATUSES = frozenset({404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
 
-# Subscriptions to one resource, each a NOTIFY for every change, wherever its Contact says. Who may watch at all can make
-# more than anybody needs.
+# Subscriptions to one resource, each a NOTIFY for every change, wherever its Contact says: who may watch at all could
+# make more than anybody needs.
 MOST_WATCHERS = 1000
 
 

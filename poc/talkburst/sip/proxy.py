@@ -84,7 +84,10 @@ class Proxy:
         if port is None and host in self._names:
             return self._names[host]
         for listener in self._engine.listeners():
-            if (host, port or DEFAULT_PORT) in _addresses(listener):
+            addresses = _addresses(listener)
+            if (host, port or DEFAULT_PORT) in addresses:
+                return listener.name
+            if host in self._names and port in (number for _, number in addresses):
                 return listener.name
         return None
 

@@ -479,3 +479,10 @@ def test_users_behind_one_proxy_reach_each_other(registered) -> None:
     register(registered, user="bob", contact="<sip:bob@127.0.0.1:5092>")
     (sent,) = message(registered, "sip:bob@ims.example")
     assert sent.line == "MESSAGE sip:bob@127.0.0.1:5092 SIP/2.0"
+
+
+def test_route_that_names_the_core_with_its_port_is_its_own(registered) -> None:
+    # What a client writes whose outbound proxy is configured as name:port.
+    (sent,) = settings(registered, headers="Route: <sip:ims.example:5060;lr>")
+    assert sent.to == POC
+    assert sent.message.values("Route")[0] == "<sip:poc.ims.example;lr>"
