@@ -84,10 +84,9 @@ class Proxy:
         if port is None and host in self._names:
             return self._names[host]
         for listener in self._engine.listeners():
-            addresses = _addresses(listener)
-            if (host, port or DEFAULT_PORT) in addresses:
+            if (host, port or DEFAULT_PORT) in _addresses(listener):
                 return listener.name
-            if host in self._names and port in (number for _, number in addresses):
+            if host in self._names and port in (listener.port, listener.advertised[1]):
                 return listener.name
         return None
 
