@@ -255,7 +255,13 @@ class Publisher:
     def _give_up(self, outcome: Response | Failure, now: float) -> None:
         # The entity-tag stays: what it names lives on until it expires, and `remove` can still withdraw it.
         self._stored = self._body
+        if self.expires_at is not None:
+            self._arm(self.expires_at, self._lapsed)
         self._on_failed(outcome, None, now)
+
+    def _lapsed(self, now: float) -> None:
+        self._cancel()
+        self.etag = self.expires_at = None
 
     def _gone(self, now: float) -> None:
         done, self._done = self._done, None
