@@ -12,7 +12,7 @@ from talkburst.sip.backoff import Backoff, renewal, retry_after
 from talkburst.sip.dialog import with_tag
 from talkburst.sip.headers import AuthHeader, HeaderError, NameAddr, parse_delta_seconds, parse_name_addrs
 from talkburst.sip.message import Request, Response
-from talkburst.sip.requester import Requester
+from talkburst.sip.requester import CHALLENGES, Requester, is_answerable
 from talkburst.sip.transaction.client import Failure
 from talkburst.sip.uri import SipUri
 from talkburst.ua.account import Account, address
@@ -287,7 +287,9 @@ class Registration:
         self.expires_at = None
         self._move(Happening.REFUSED, now)
         account = self._account
-        if response.status in (401, 407):
+        if response.status in CHALLENGES and not is_answerable(response):
+            why = "it offers no Digest challenge that can be answered"
+        elif response.status in CHALLENGES:
             why = f"the password of private id {account.private_id} is not accepted"
         elif response.status == 403:
             why = f"private id {account.private_id} may not register {account.public_id}"
