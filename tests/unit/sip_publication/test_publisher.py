@@ -279,3 +279,15 @@ def test_what_is_not_refreshed_any_more_is_not_shown_for_longer_than_it_lives(pa
     pair.run()
     assert pair.operations[-1] == ("again", None, "3600")
     assert pair.publisher.state is State.PUBLISHED
+
+
+def test_compositor_that_finds_every_duration_too_brief_is_not_asked_for_ever(pair):
+    def longer(request):
+        pair.headers[:] = [("Min-Expires", request.expires + 1)]
+        return 423
+
+    pair.answer = longer
+    pair.publisher.publish(b"hello", pair.now)
+    pair.run(1000)
+    assert len(pair.sent) == 4
+    assert pair.failed[0][1] is None

@@ -106,6 +106,10 @@ def test_barred_identity_is_replaced_by_the_first_associated_one(network, core, 
         ([(404, [])], "404 Not Found (sip:alice@ims.example is no user there)"),
         ([(400, [])], "400 Bad Request (it does not take this REGISTER)"),
         ([(423, [])], "423 Interval Too Brief (it does not take this REGISTER)"),
+        (
+            [(423, [("Min-Expires", 700_000 + number)]) for number in range(4)],
+            "423 Interval Too Brief (it does not take this REGISTER)",
+        ),
     ],
 )
 def test_refusal_is_final_and_says_who_and_why(network, core, device, answers, why):
