@@ -18,7 +18,7 @@ from talkburst.sip.flow import Flow
 from talkburst.sip.journal import Journal, Rows, text
 from talkburst.sip.notifier import TABLE as SUBSCRIPTIONS
 from talkburst.sip.notifier import Notifier, contact_uri
-from talkburst.sip.proxy import Proxy, Routed, Target
+from talkburst.sip.proxy import Proxy, Routed
 from talkburst.sip.uas import Uas
 from talkburst_core.authentication import Authentication, Decide
 from talkburst_core.bindings import Limits, Registration
@@ -215,7 +215,7 @@ class Core:
         if from_client:
             strip(routed.request)
         if not self._is_for_us(routed):
-            self.proxy.forward_ack(routed.request, Target(self._outbound(routed, flow.listener)), now)
+            self._routing.acknowledge(routed.request, flow, self._outbound(routed, flow.listener), now)
 
     def on_cancel(self, transaction: ServerTransaction, now: float) -> None:
         if not self.proxy.on_cancel(transaction, now):

@@ -10,6 +10,7 @@ from typing import Final
 
 from talkburst.sip import Request, Response, SipUri, TelUri, UriError, parse_uri
 from talkburst.sip.engine import Engine, Failure, ServerTransaction
+from talkburst.sip.flow import Flow
 from talkburst.sip.proxy import Proxy, Target
 from talkburst_core.authentication import Decide
 from talkburst_core.bindings import Binding, Registration
@@ -95,12 +96,38 @@ class Routing:
     def follow(
         self, transaction: ServerTransaction, request: Request, listener: str, now: float, *, foreign: bool = False
     ) -> None:
-        """Sends a request where its Route, else its Request-URI, says. `foreign`: out of our domains."""
+        """Sends a request where its Route, else its Request-URI, says. `foreign`: out of our domains.
+
+        Where that is a user of ours, it stands for the contacts (RFC 3261 16.5): not every client learns the Contact of
+        the other end, and the address of our domain would bring the request back to us. A tag in To is no proof that
+        there is a dialog, so the criteria of that user hold.
+        """
+        if request.get("Route") is None and self._is_ours(request):
+            self.terminate(transaction, request, now)
+            return
         trusted = not foreign and not listener.startswith(self.clients)
         if not trusted:
             withhold(request)
         target = Target(listener, distrusted=() if trusted else STRIPPED)
         self.proxy.forward(transaction, request, [target], now, record_route=request.method in RECORD_ROUTED)
+
+    def acknowledge(self, request: Request, flow: Flow, listener: str, now: float) -> None:
+        """Sends the ACK of a 2xx the same way; to one contact, since nobody else has an INVITE to acknowledge."""
+        targets = [Target(listener)]
+        if request.get("Route") is None and self._is_ours(request):
+            found = self.subscribers.find(request.uri)
+            others = [] if found is None else [each for each in self._bindings(found[0]) if each.flow != flow]
+            targets = [_target(binding) for binding in others]
+        if targets:
+            self.proxy.forward_ack(request, targets[0], now)
+
+    def _is_ours(self, request: Request) -> bool:
+        uri = request.parsed_uri
+        return isinstance(uri, SipUri) and uri.host in self.domains and uri.port is None
+
+    def _bindings(self, subscriber: Subscriber) -> list[Binding]:
+        registration = self.registration(subscriber.key)
+        return list(registration.bindings) if registration is not None else []
 
     # Application servers
 
@@ -196,8 +223,7 @@ class Routing:
 
         RFC 3261 16.5, RFC 3327 5.4. The source alone does not tell: all users behind one proxy share it.
         """
-        registration = self.registration(leg.subscriber.key)
-        bindings = list(registration.bindings) if registration is not None else []
+        bindings = self._bindings(leg.subscriber)
         caller = asserted_by_peer(leg.request, self.subscribers)
         own = caller is not None and caller.subscriber is leg.subscriber
         source = flow_key(leg.transaction.flow)

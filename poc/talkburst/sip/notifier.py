@@ -50,6 +50,10 @@ Decide = Callable[[str, Mapping[str, object]], None]
 # 401, 407, 500 and 503 do not end it.
 ENDING_STATUSES = frozenset({404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
 
+# Subscriptions to one resource, each a NOTIFY for every change, wherever its Contact says: who may watch at all could
+# make more than anybody needs.
+MOST_WATCHERS = 1000
+
 
 class _Refusal(NamedTuple):
     status: int
@@ -207,6 +211,8 @@ class Notifier:
                 return _Refusal(*authorised)
             resource = authorised
             subscription = self._repeated(request)
+            if subscription is None and len(self._watchers.get((package.name, resource), ())) >= MOST_WATCHERS:
+                return _Refusal(403, f"No more than {MOST_WATCHERS} subscriptions to {resource}")
         accept = request.values("Accept")
         if not acceptable(package.media_type, accept if request.get("Accept") is not None else None):
             return _Refusal(406)

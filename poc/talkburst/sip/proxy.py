@@ -26,6 +26,7 @@ from .engine import Engine
 from .flow import DEFAULT_PORT, Listener, unbracketed
 from .headers import HeaderError
 from .headers.grammar import parse_number
+from .inbound import fixed_tag
 from .message import Request, response_to
 from .recent import Recent
 from .response_context import FailureHandler, Outgoing, ResponseContext
@@ -85,6 +86,8 @@ class Proxy:
         for listener in self._engine.listeners():
             if (host, port or DEFAULT_PORT) in _addresses(listener):
                 return listener.name
+            if host in self._names and port in (listener.port, listener.advertised[1]):
+                return listener.name
         return None
 
     def is_own_route(self, uri: Uri) -> bool:
@@ -110,7 +113,13 @@ class Proxy:
         reason: str | None = None,
         headers: Iterable[tuple[str, object]] = (),
     ) -> None:
-        """A response of the proxy's own."""
+        """A response of the proxy's own. What asks a stranger for credentials is not kept for an INVITE."""
+        if status == 407 and transaction.request.method == "INVITE":
+            request = transaction.request
+            transaction.respond_once(
+                response_to(request, status, reason, to_tag=fixed_tag(request), headers=headers), now
+            )
+            return
         response = response_to(transaction.request, status, reason, to_tag=transaction.to_tag, headers=headers)
         self._engine.respond(transaction, response, now)
 
@@ -128,7 +137,9 @@ class Proxy:
         """Whether this very request was sent out by us and came back unchanged; a spiral has changed on its way."""
         ours = {listener.sent_by for listener in self._engine.listeners()}
         branches = [(via.branch or "").lower() for via in request.vias if via.sent_by in ours]
-        return bool(branches) and any(
+        if not any((branch, request.method) in self._engine.clients for branch in branches):
+            return False  # nothing that is still pending came from here: no need to look at all that is
+        return any(
             context.sent(branches)
             and context.request.uri == request.uri
             and context.request.values("Route") == request.values("Route")
@@ -147,8 +158,8 @@ class Proxy:
             if not isinstance(route.uri, SipUri) or not self.is_own_route(route.uri):
                 break
             routed.own.append(route.uri)
-        for _ in routed.own:
-            request.remove_first("Route")
+        if routed.own:
+            request.remove_first("Route", len(routed.own))
         return routed
 
     def _undo_strict_routing(self, request: Request) -> None:

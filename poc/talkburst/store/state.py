@@ -66,7 +66,7 @@ class SqliteState:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = GroupCommit(path, _SCHEMA)
+        self._file = GroupCommit(path, _SCHEMA, check=True)
 
     @property
     def commits(self) -> int:
@@ -74,9 +74,6 @@ class SqliteState:
 
     def load(self) -> dict[str, dict[str, Row]]:
         try:
-            [fault] = self._file.reader.execute("PRAGMA quick_check(1)").fetchone()
-            if fault != "ok":
-                raise StoreError(f"cannot read {self._file.path}: it is damaged: {fault}")
             return _tables(self._file.reader.execute(_LOAD))
         except (sqlite3.Error, ValueError) as error:
             raise StoreError(f"cannot read {self._file.path}: {error}") from None

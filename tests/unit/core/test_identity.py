@@ -151,3 +151,27 @@ def test_trust_is_by_address_network_or_name_of_the_hosts_table(peers, host: str
 def test_trusted_name_without_an_address_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"trust\.peers: nowhere\.example is no address"):
         Trust(["nowhere.example"], {})
+
+
+INVITE = """
+    INVITE sip:bob@ims.example SIP/2.0
+    Via: SIP/2.0/UDP 203.0.113.7:5060;branch=z9hG4bKstranger
+    From: <sip:alice@ims.example>;tag=s
+    To: <sip:bob@ims.example>
+    Call-ID: stranger
+    CSeq: 1 INVITE
+"""
+
+
+def test_stranger_is_challenged_once_and_nothing_is_kept(registered) -> None:
+    # RFC 3261 26.3.2.4: the source may be forged, and the victim is not to hear of it eleven times.
+    stranger = ("203.0.113.7", 5060)
+    kept = len(registered.engine.servers)
+    (challenge,) = registered.client(INVITE, stranger)
+    assert challenge.line == "SIP/2.0 407 Proxy Authentication Required"
+    assert len(registered.engine.servers) == kept
+    assert registered.advance(33) == []
+    (again,) = registered.client(INVITE, stranger)
+    assert again.header("To") == challenge.header("To")
+    ack = INVITE.replace("INVITE sip", "ACK sip").replace("1 INVITE", "1 ACK")
+    assert registered.client(ack.replace("To: <sip:bob@ims.example>", f"To: {again.header('To')}"), stranger) == []

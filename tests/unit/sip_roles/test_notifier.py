@@ -543,3 +543,13 @@ def test_two_dialogs_to_one_resource_are_two_subscriptions(bench: Bench) -> None
     bench.subscribe()
     bench.subscribe(call="c2", from_tag="f2")
     assert [one.version for one in bench.notifier.subscriptions] == [1, 1]
+
+
+def test_number_of_subscriptions_to_one_resource_has_an_end(bench, monkeypatch) -> None:
+    monkeypatch.setattr("talkburst.sip.notifier.MOST_WATCHERS", 2)
+    assert [bench.subscribe(call=call).status for call in ("c1", "c2")] == [200, 200]
+    tag = bench.tag
+    assert bench.subscribe(call="c3").status == 403
+    bench.tag = tag
+    assert bench.again("Expires: 0", call="c2").status == 200
+    assert bench.subscribe(call="c4").status == 200

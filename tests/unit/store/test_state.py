@@ -92,10 +92,8 @@ async def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[8192:40960] = b"\xa5" * 32768
     path.write_bytes(data)
-    damaged = SqliteState(path)
-    with pytest.raises(StoreError, match=r"cannot read .*core\.db"):
-        damaged.load()
-    await damaged.close()
+    with pytest.raises(StoreError, match=r"cannot (use|open) .*core\.db"):
+        SqliteState(path)
 
 
 async def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

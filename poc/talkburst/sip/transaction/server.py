@@ -91,6 +91,17 @@ class ServerTransaction(Transaction):
         self._send(response)
         self._shrink(response)
 
+    def respond_once(self, response: Response, now: float) -> None:
+        """Send a final response and forget the request: neither it nor its ACK is waited for (RFC 3261 26.3.2.4).
+
+        For whoever has not proved anything yet: an INVITE with a forged source must not have its refusal repeated to
+        the victim until an ACK comes. A retransmitted request is a new one, so `response` should be the same for it.
+        """
+        self.final_sent = True
+        self._send(response)
+        self.state = State.TERMINATED
+        self._enter(now)
+
     def _shrink(self, response: Response) -> None:
         """Lets the messages go: for as long as Timer J or H runs there is nothing to do but to repeat `_data`."""
         self._to_tag = self.to_tag
