@@ -32,6 +32,7 @@ from talkburst.sip.event_package import Ending, NotifierSubscription, Package
 from talkburst.sip.flow import Listener
 from talkburst.sip.headers import parse_name_addr
 from talkburst.sip.journal import Journal, Rows
+from talkburst.sip.kept_subscriptions import TABLE, KeptSubscriptions
 from talkburst.sip.message import Request, Response
 from talkburst.sip.negotiation import acceptable, granted
 from talkburst.sip.throttle import Throttle
@@ -40,9 +41,7 @@ from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uas import Uas
 from talkburst.sip.uri import Uri
 
-__all__ = ["Notifier", "NotifierSubscription", "Package", "contact_uri", "subscriber_of"]
-
-TABLE = "subscriptions"
+__all__ = ["TABLE", "Notifier", "NotifierSubscription", "Package", "contact_uri", "subscriber_of"]
 
 Decide = Callable[[str, Mapping[str, object]], None]
 
@@ -83,9 +82,7 @@ class Notifier:
         self._notify_first = notify_first
         self._contact = contact or contact_uri
         self._decide = decide
-        self._journal = journal
-        self._kept: dict[str, NotifierSubscription] = {}  # by id, also those that only wait for their last answer
-        self._restored: dict[tuple[str, str], NotifierSubscription] = {}  # by Call-ID and tag of the subscriber
+        self._kept = KeptSubscriptions(journal)
         self._dialogs: dict[DialogKey, NotifierSubscription] = {}
         self._watchers: dict[tuple[str, str], dict[NotifierSubscription, None]] = {}
         self._throttle = Throttle[NotifierSubscription](engine.agenda, self._notify)
@@ -156,16 +153,14 @@ class Notifier:
         At that moment whoever is owed a NOTIFY gets it, and what has expired ends. Raises RowError or HeaderError.
         """
         restored = [NotifierSubscription.from_row(key, row) for key, row in rows.items()]
-        for subscription in self._kept.values():
+        for subscription in self._kept:
             self._abandon(subscription, now)
-        self._kept.clear()
         self._dialogs.clear()
         self._watchers.clear()
-        self._restored.clear()
-        resume_at = now if resume_at is None else resume_at
+        restored = [subscription for subscription in restored if subscription.package in self._packages]
+        self._kept.replace(restored)
         for subscription in restored:
-            if subscription.package in self._packages:
-                self._take_back(subscription, resume_at)
+            self._take_back(subscription, now if resume_at is None else resume_at)
 
     def _abandon(self, subscription: NotifierSubscription, now: float) -> None:
         if subscription.expiry is not None:
@@ -176,9 +171,7 @@ class Notifier:
         subscription.due = False
 
     def _take_back(self, subscription: NotifierSubscription, resume_at: float) -> None:
-        self._kept[subscription.id] = subscription
         if subscription.ending is None:
-            self._restored[_subscriber_end(subscription.dialog)] = subscription
             self._enter(subscription, max(subscription.expires_at, resume_at))
         if subscription.due:
             self._engine.agenda.schedule(resume_at, partial(self._resume, subscription))
@@ -210,7 +203,7 @@ class Notifier:
             if not isinstance(authorised, str):
                 return _Refusal(*authorised)
             resource = authorised
-            subscription = self._repeated(request)
+            subscription = self._kept.repeated(request, subscriber_of(request))
             if subscription is None and len(self._watchers.get((package.name, resource), ())) >= MOST_WATCHERS:
                 return _Refusal(403, f"No more than {MOST_WATCHERS} subscriptions to {resource}")
         accept = request.values("Accept")
@@ -226,14 +219,6 @@ class Notifier:
             transaction.to_tag = subscription.dialog.local_tag
         subscription.accept = accept
         return subscription, expires
-
-    def _repeated(self, request: Request) -> NotifierSubscription | None:
-        """The subscription that an initial SUBSCRIBE made before the restart that it is retransmitted after."""
-        found = self._restored.get((request.call_id, request.from_.tag or ""))
-        if found is None or found.dialog.remote_cseq != request.cseq.number or request.event is None:
-            return None
-        same = (found.package, found.event_id) == (request.event.package, request.event.id)
-        return found if same and found.subscriber == subscriber_of(request) else None
 
     def _subscription(
         self, transaction: ServerTransaction, request: Request, package: Package, resource: str
@@ -251,7 +236,7 @@ class Notifier:
         )
 
     def _accept(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
-        self._kept[subscription.id] = subscription
+        self._kept.add(subscription)
         subscription.expires_at = now + expires
         if expires > 0:
             self._enter(subscription, subscription.expires_at)
@@ -288,7 +273,7 @@ class Notifier:
             subscription.expiry.cancel()
         self._throttle.satisfied(subscription)
         self._dialogs.pop(subscription.dialog.key, None)
-        self._restored.pop(_subscriber_end(subscription.dialog), None)
+        self._kept.end(subscription)
         place = (subscription.package, subscription.resource)
         watchers = self._watchers.get(place, {})
         watchers.pop(subscription, None)
@@ -339,28 +324,16 @@ class Notifier:
             self._decide("subscription removed, NOTIFY failed", {**_facts(subscription), "why": why})
             subscription.held = False
             self._forget(subscription)
-            self._drop(subscription)
+            self._kept.drop(subscription)
         elif subscription.held:
             self._notify(subscription, now)
         elif subscription.ending is not None:
-            self._drop(subscription)
+            self._kept.drop(subscription)
         else:
             self._save(subscription)
 
-    # Keeping
-
     def _save(self, subscription: NotifierSubscription) -> None:
-        """Writes the subscription to the journal as it is now."""
-        if self._journal is not None and subscription.id in self._kept:
-            waits = self._throttle.waits(subscription)
-            owed = subscription.unanswered or subscription.held or subscription.due or waits
-            self._journal.put(TABLE, subscription.id, subscription.to_row(owed))
-
-    def _drop(self, subscription: NotifierSubscription) -> None:
-        """The last NOTIFY has been answered, or there will be none."""
-        del self._kept[subscription.id]
-        if self._journal is not None:
-            self._journal.delete(TABLE, subscription.id)
+        self._kept.save(subscription, self._throttle.waits(subscription))
 
 
 def contact_uri(listener: Listener) -> str:
@@ -374,11 +347,6 @@ def subscriber_of(request: Request) -> str:
     asserted = request.values("P-Asserted-Identity")
     uri: Uri = parse_name_addr(asserted[0]).uri if asserted else request.from_.uri
     return uri.addr_of_record()
-
-
-def _subscriber_end(dialog: Dialog) -> tuple[str, str]:
-    """What the subscriber gave a dialog: it is in the first SUBSCRIBE already."""
-    return dialog.call_id, dialog.remote_tag
 
 
 def _success_headers(subscription: NotifierSubscription, request: Request, expires: int) -> list[tuple[str, object]]:
