@@ -26,14 +26,15 @@ async def check(capture: Path, report: Path) -> tuple[int, dict[str, Any]]:
 
 
 class Dumpcap:
-    """`dumpcap -i lo` while a demo runs."""
+    """`dumpcap -i lo` of some ports, while a demo runs on them."""
 
-    def __init__(self, program: str, file: Path) -> None:
+    def __init__(self, program: str, file: Path, ports: list[int]) -> None:
         self.program, self.file = program, file
+        self.filter = " or ".join(f"port {port}" for port in ports)
 
     async def __aenter__(self) -> "Dumpcap":
         self.process = await asyncio.create_subprocess_exec(
-            self.program, "-q", "-i", "lo", "-f", "udp or tcp", "-w", str(self.file), stderr=asyncio.subprocess.PIPE
+            self.program, "-q", "-i", "lo", "-f", self.filter, "-w", str(self.file), stderr=asyncio.subprocess.PIPE
         )
         assert self.process.stderr is not None
         while line := await asyncio.wait_for(self.process.stderr.readline(), 20):
@@ -46,11 +47,21 @@ class Dumpcap:
         await self.process.communicate()
 
 
-async def test_demo_pcap_and_dumpcap_give_the_verdicts_of_the_live_run(demo: Demo, tmp_path: Path) -> None:
+async def test_demo_pcap_and_dumpcap_give_the_verdicts_of_the_live_run(
+    demo: Demo, tmp_path: Path, free_udp_port: Callable[[], int]
+) -> None:
     dumpcap = need("dumpcap")
     written, captured = tmp_path / "demo.pcap", tmp_path / "wire.pcapng"
-    async with Dumpcap(dumpcap, captured):
-        ran = await demo("--pcap", str(written))
+    ports = [free_udp_port() for _ in range(5)]
+    clients, servers, server, client, xdms = (f"127.0.0.1:{port}" for port in ports)
+    config = {
+        "core": {"listen": [f"udp:{clients}"], "listen_servers": [f"udp:{servers}"]},
+        "server": {"listen": [f"udp:{server}"]},
+        "client": {"listen": [f"udp:{client}"]},
+        "xdms": {"listen": [f"tcp:{xdms}"]},
+    }
+    async with Dumpcap(dumpcap, captured, ports):
+        ran = await demo("--pcap", str(written), config=config)
     assert ran.status == 0, ran.explain()
     for capture in (written, captured):
         status, report = await check(capture, tmp_path / f"{capture.stem}.json")
