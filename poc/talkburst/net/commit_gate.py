@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from talkburst.sip.actions import Action
 from talkburst.sip.journal import Change, Journal
-from talkburst.store.group_commit import StoreError
 from talkburst.store.state import StateStore
 
 
@@ -34,7 +33,7 @@ class CommitGate:
         journal: Journal,
         store: StateStore,
         perform: Callable[[Iterable[Action]], None],
-        lost: Callable[[list[Unit], StoreError], None],
+        lost: Callable[[list[Unit], Exception], None],
         settled: Callable[[], None],
     ) -> None:
         self._journal = journal
@@ -76,7 +75,7 @@ class CommitGate:
         last = {(change.table, change.key): change for unit in units for change in unit.changes}
         try:
             await self._store.commit(last.values())
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was stored and nothing may wait for ever
             self._commit = None
             behind = list(self._units)
             self._units.clear()

@@ -24,7 +24,6 @@ from talkburst.sip.flow import DEFAULT_PORT, Address, Flow, Listener
 from talkburst.sip.journal import Journal
 from talkburst.sip.message import Request, Response
 from talkburst.sip.transaction.key import client_key
-from talkburst.store.group_commit import StoreError
 from talkburst.store.state import StateStore
 
 RESOLVE_TIMEOUT = 10.0  # seconds a name may take before it counts as unknown
@@ -225,7 +224,7 @@ class SipNode:
             else:
                 self._perform(action)
 
-    def _on_not_stored(self, units: list[Unit], error: StoreError) -> None:
+    def _on_not_stored(self, units: list[Unit], error: Exception) -> None:
         """Nothing of `units` is on disk: undo it in memory, and take back what was promised with it."""
         self._log.error("state not stored, what it was for is answered 500", reason=str(error))
         assert self._journal is not None

@@ -253,6 +253,16 @@ async def test_an_undoing_that_fails_is_survived(bench: Bench, caplog: pytest.Lo
     assert "internal error" in caplog.text
 
 
+async def test_a_row_that_cannot_be_written_holds_nothing_up(bench: Bench) -> None:
+    bench.journal.put("kept", "fault", {"row": object()})  # type: ignore[dict-item]
+    bench.peer.ask("MESSAGE", "a")
+    await bench.store.begun()
+    bench.store.let_go()
+    assert await bench.peer.answers(1) == [("a", 500)]
+    bench.peer.ask("OPTIONS", "b")
+    assert await bench.peer.answers(1) == [("b", 200)]
+
+
 async def test_closing_stores_and_sends_what_waits(bench: Bench) -> None:
     bench.peer.ask("MESSAGE", "a")
     await bench.store.begun()
