@@ -2,6 +2,7 @@
 
     Publisher(requester, agenda, token, package="poc-settings", media_type=..., target="sip:alice@ims.example", ...)
     publisher.publish(body, now)      make this the published state; the last call wins
+    publisher.resume(body, now)       this is published under the entity-tag from before a restart: keep it so
     publisher.remove(now, done)       withdraw it; done(now) is called once, also when the compositor does not answer
     publisher.etag, .published, .state
 
@@ -159,6 +160,19 @@ class Publisher:
         self._body, self._stored = body, None
         self._backoff.reset()
         self._advance(now)
+
+    def resume(self, body: bytes, now: float) -> None:
+        """Keep published what `etag` names, which is `body`: a refresh, so that it does not become the latest state.
+
+        A compositor that does not know the tag any more is given the body again.
+        """
+        self._body = body
+        self._stored = None if self.etag is None else body
+        self._backoff.reset()
+        if self.etag is not None and self._busy is None:
+            self._send(Operation.REFRESH, now)
+        else:
+            self._advance(now)
 
     def remove(self, now: float, done: Callable[[float], None]) -> None:
         """Withdraw what is published. `done` is called at once when there is nothing to withdraw."""

@@ -164,6 +164,10 @@ class SettingsSession:
         elif self._publisher.expires_at is not None:
             if own is None:  # published before, and the server does not have it any more
                 self._publish(now)
+        elif others and self._wishes.on_conflict == "keep" and own == self._entity and self._publisher.etag is not None:
+            # Published before a restart, and the others' settings have been taken note of then.
+            self._decide("keeping what was published before the restart", {"etag": self._publisher.etag})
+            self._publisher.resume(self._document, now)
         elif others and self._wishes.on_conflict == "keep":
             self._decide("not publishing: keeping another client's settings", {"entities": [*map(_brief, others)]})
         else:
@@ -172,8 +176,16 @@ class SettingsSession:
             self._publish(now)
 
     def _publish(self, now: float) -> None:
-        entity = Entity(self.entity_id, barring=self._wishes.barring, answer_mode=self._wishes.answer_mode)
-        self._publisher.publish(to_xml(PocSettings([entity])), now)
+        self._publisher.publish(self._document, now)
+
+    @property
+    def _entity(self) -> Entity:
+        """Our own settings as the wishes have them."""
+        return Entity(self.entity_id, barring=self._wishes.barring, answer_mode=self._wishes.answer_mode)
+
+    @property
+    def _document(self) -> bytes:
+        return to_xml(PocSettings([self._entity]))
 
     def _on_stored(self, etag: str, now: float) -> None:
         wishes = self._wishes

@@ -46,7 +46,10 @@ class ClientState:
         return kept if isinstance(kept, dict) else {}
 
     def _write(self) -> None:
-        """Replaces the file as a whole, so that a crash leaves the old one or the new one."""
+        """Replaces the file as a whole, so that a crash or a power cut leaves the old one or the new one."""
         fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps(self._kept, indent=2) + "\n", "utf-8")
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(self._kept, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(fresh, self._path)

@@ -266,6 +266,34 @@ def test_every_operation_knows_what_to_do_about_every_answer():
     }
 
 
+def test_publication_from_before_a_restart_is_resumed_with_a_refresh(pair):
+    pair.publisher.publish(b"hello", pair.now)
+    pair.run()
+    etag = pair.publisher.etag
+    pair.publisher = pair.agent(etag=etag)
+    pair.sent.clear()
+    pair.publisher.resume(b"hello", pair.now)
+    pair.run()
+    assert pair.operations == [("", etag, "3600")]
+    assert pair.publisher.etag == pair.stored[1] != etag
+    assert pair.publisher.state is State.PUBLISHED
+    assert pair.compositor.stored() == ["hello"]
+
+
+def test_resumed_publication_that_is_gone_is_published_again(pair):
+    pair.publisher = pair.agent(etag="long-gone")
+    pair.publisher.resume(b"hello", pair.now)
+    pair.run()
+    assert pair.operations == [("", "long-gone", "3600"), ("hello", None, "3600")]
+    assert pair.publisher.state is State.PUBLISHED
+
+
+def test_resuming_without_a_tag_publishes(pair):
+    pair.publisher.resume(b"hello", pair.now)
+    pair.run()
+    assert pair.operations == [("hello", None, "3600")]
+
+
 def test_what_is_not_refreshed_any_more_is_not_shown_for_longer_than_it_lives(pair):
     pair.publisher.publish(b"hello", pair.now)
     pair.run()

@@ -245,6 +245,39 @@ def test_unknown_tag_from_before_a_restart_costs_one_more_publish(make_world, ma
     assert world.stored() == {ONE: "automatic"}
 
 
+def test_client_that_crashed_replaces_its_binding_and_answers_its_old_dialogs_481(make_world, make_device):
+    world = make_world()
+    make_device(world).start(20)
+    again = make_device(world)
+    world.log.clear()
+    again.start(20)
+    (registration,) = world.core.registrar.registrations()
+    assert len(registration.bindings) == 1
+    assert "5090>5060 481 NOTIFY" in world.lines()
+    world.log.clear()
+    again.client.change(world.now, barring=True)
+    world.run(20)
+    assert world.lines().count("5060>5090 NOTIFY poc-settings") == 1
+    assert "5090>5060 481 NOTIFY" not in world.lines()
+    assert len(world.core.notifier.subscriptions) == 2
+    assert len(world.server.settings.notifier.subscriptions) == 1
+
+
+def test_client_that_crashed_and_keeps_others_settings_does_not_come_last_by_that(make_world, make_device):
+    world = make_world()
+    first = make_device(world, on_conflict="keep")
+    first.start(20)
+    make_device(world, port=5091, number=2, private_id="alice-2@ims.example", answer_mode="manual").start(20)
+    etag = first.etags[ALICE]
+    again = make_device(world, etag=etag, on_conflict="keep")
+    world.log.clear()
+    again.start(24 * 3600)
+    resumed = world.requests("PUBLISH", 5090)[0]
+    assert (resumed.get("SIP-If-Match"), resumed.body) == (etag, b"")
+    assert world.stored() == {ONE: "automatic", TWO: "manual"}
+    assert world.server.settings.effective(world.server.users.of(ALICE)).id == TWO
+
+
 def test_contact_that_the_core_dropped_is_registered_again(make_world, make_device):
     world = make_world()
     device = make_device(world)
