@@ -1,13 +1,17 @@
 """The event state compositor: takes PUBLISH requests and keeps what they publish (RFC 3903 section 6).
 
-    EventStateCompositor(uas, agenda, package, token, *, decide=...)
+    EventStateCompositor(uas, agenda, package, token, *, journal=None, decide=...)
     compositor.on_publish(transaction, request, now)     for Uas.serve("PUBLISH", ...)
     compositor.publications(resource) -> list[Publication]
     compositor.remove(publication)                       drops one without telling the package
     compositor.move(old, new)                            two resources turn out to be one
+    compositor.own(publication, owner)                   whom the package ties it to
+    compositor.restore(rows, resume_at=None)             the publications become those that were stored
 
 What a document means is the package's business (`PublicationPackage`). It hears of each change after the answer has
 been handed to the engine, so that the 200 leaves before what the change causes.
+
+With a journal each publication is a row of the table "publications" under its entity-tag.
 """
 
 from __future__ import annotations
@@ -21,12 +25,15 @@ from talkburst.sip.agenda import Agenda, Alarm
 from talkburst.sip.defects import Defect
 from talkburst.sip.flow import DEFAULT_PORT, Flow
 from talkburst.sip.headers import is_token
+from talkburst.sip.journal import Journal, Row, RowError, Rows, number, octets, octets_text, optional_text, text
 from talkburst.sip.message import Request
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uas import Uas
 
 Content = TypeVar("Content")
 Decide = Callable[[str, Mapping[str, object]], None]
+
+TABLE: Final = "publications"
 
 _RETRY_AFTER: Final = 60  # seconds
 
@@ -47,6 +54,17 @@ class Publication(Generic[Content]):
     expires_at: float
     source: str
     owner: str | None = None
+
+    def to_row(self) -> Row:
+        """As it is stored under its entity-tag. `content` is what the package reads in `body`."""
+        return {
+            "resource": self.resource,
+            "body": octets_text(self.body),
+            "published_at": self.published_at,
+            "expires_at": self.expires_at,
+            "source": self.source,
+            "owner": self.owner,
+        }
 
 
 class PublicationPackage(Protocol[Content]):
@@ -102,12 +120,14 @@ class EventStateCompositor(Generic[Content]):
         package: PublicationPackage[Content],
         token: Callable[[], str],
         *,
+        journal: Journal | None = None,
         decide: Decide = lambda what, facts: None,
     ) -> None:
         self._uas = uas
         self._agenda = agenda
         self._package = package
         self._token = token
+        self._journal = journal
         self._decide = decide
         self._resources: dict[str, dict[str, Publication[Content]]] = {}
         self._alarms: dict[Publication[Content], Alarm] = {}
@@ -151,6 +171,8 @@ class EventStateCompositor(Generic[Content]):
         alarm.cancel()
         stored = self._resources[publication.resource]
         del stored[publication.etag]
+        if self._journal is not None:
+            self._journal.delete(TABLE, publication.etag)
         if not stored:
             del self._resources[publication.resource]
 
@@ -159,8 +181,28 @@ class EventStateCompositor(Generic[Content]):
         moved = self._resources.pop(old, {}) if old != new else {}
         for publication in moved.values():
             publication.resource = new
+            self._save(publication)
         if moved:
             self._resources.setdefault(new, {}).update(moved)
+
+    def own(self, publication: Publication[Content], owner: str | None) -> None:
+        """Ties a publication that is stored to `owner`."""
+        if publication.owner != owner:
+            publication.owner = owner
+            self._save(publication)
+
+    def restore(self, rows: Rows, resume_at: float | None = None) -> None:
+        """Makes the publications what `rows` say, whatever they are now. The package is not told of that.
+
+        It is told of what has expired: at the next run of the agenda, or at `resume_at`. Raises RowError.
+        """
+        publications = [self._from_row(etag, row) for etag, row in rows.items()]
+        for alarm in self._alarms.values():
+            alarm.cancel()
+        self._alarms.clear()
+        self._resources.clear()
+        for publication in publications:
+            self._enter(publication, max(publication.expires_at, resume_at or 0.0))
 
     # The six steps of RFC 3903 6, in their order.
 
@@ -228,15 +270,35 @@ class EventStateCompositor(Generic[Content]):
             self.remove(publication)
         publication.etag, publication.expires_at = etag, now + order.expires
         publication.source = bottom_via(request)
-        self._store(publication)
-        if order.content is None:
-            return etag, None
-        publication.body, publication.content, publication.published_at = request.body, order.content, now
-        return etag, publication
+        if order.content is not None:
+            publication.body, publication.content, publication.published_at = request.body, order.content, now
+        self._enter(publication, publication.expires_at)
+        self._save(publication)
+        return etag, None if order.content is None else publication
 
-    def _store(self, publication: Publication[Content]) -> None:
+    def _enter(self, publication: Publication[Content], end_at: float) -> None:
         self._resources.setdefault(publication.resource, {})[publication.etag] = publication
-        self._alarms[publication] = self._agenda.schedule(publication.expires_at, partial(self._expired, publication))
+        self._alarms[publication] = self._agenda.schedule(end_at, partial(self._expired, publication))
+
+    def _save(self, publication: Publication[Content]) -> None:
+        if self._journal is not None:
+            self._journal.put(TABLE, publication.etag, publication.to_row())
+
+    def _from_row(self, etag: str, row: Row) -> Publication[Content]:
+        body = octets(row, "body")
+        content = self._package.read(body)
+        if isinstance(content, Defect):
+            raise RowError(f"body cannot be read: {content.text}")
+        return Publication(
+            etag=etag,
+            resource=text(row, "resource"),
+            body=body,
+            content=content,
+            published_at=number(row, "published_at"),
+            expires_at=number(row, "expires_at"),
+            source=text(row, "source"),
+            owner=optional_text(row, "owner"),
+        )
 
     def _expired(self, publication: Publication[Content], now: float) -> None:
         self.remove(publication)

@@ -83,6 +83,17 @@ def number(row: Row, name: str) -> float:
     return float(value)
 
 
+def optional_number(row: Row, name: str) -> float | None:
+    return None if row.get(name) is None else number(row, name)
+
+
+def flag(row: Row, name: str) -> bool:
+    value = row.get(name)
+    if not isinstance(value, bool):
+        raise RowError(f"{name} is {value!r} and neither true nor false")
+    return value
+
+
 def items(row: Row, name: str) -> Sequence[Json]:
     value = row.get(name)
     if not isinstance(value, Sequence) or isinstance(value, str):

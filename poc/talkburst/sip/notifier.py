@@ -3,6 +3,7 @@
     Notifier(engine, uas, packages, token, *, notify_first=False, contact=None, decide=...)
     notifier.on_subscribe(transaction, request, now)          for Uas.serve("SUBSCRIBE", ...)
     notifier.changed(package, resource, now)                  the state of `resource` is another one now
+    notifier.owe(package, resource)                           `changed` will follow
     notifier.terminate(package, resource, reason, now, retry_after=None, only=None)
     notifier.move(package, old, new)                          two resources turned out to be one
     notifier.subscriptions                                    all that live
@@ -117,12 +118,20 @@ class Notifier:
         """Tells the subscribers of `resource` its new state, now or when the package's rate allows."""
         groups: dict[Hashable, list[NotifierSubscription]] = {}
         for subscription in self.watching(package, resource):
+            if subscription.expires_at <= now:
+                continue  # its end is due at this moment, and is told with the new state
             key: Hashable = (package, self._packages[package].throttle_key(subscription))
             groups.setdefault(key, []).append(subscription)
         for group, subscriptions in groups.items():
             self._throttle.change(group, subscriptions, self._packages[package].notify_interval, now)
             for subscription in filter(self._throttle.waits, subscriptions):
                 self._save(subscription)
+
+    def owe(self, package: str, resource: str) -> None:
+        """What `changed` will tell in a moment is owed from now on, should the process end before it does."""
+        for subscription in self.watching(package, resource):
+            subscription.due = True
+            self._save(subscription)
 
     def terminate(
         self,
@@ -150,7 +159,8 @@ class Notifier:
     def restore(self, rows: Rows, now: float, resume_at: float | None = None) -> None:
         """Makes the subscriptions what `rows` say, whatever they are now. Sends nothing before `resume_at` (or now).
 
-        At that moment whoever is owed a NOTIFY gets it, and what has expired ends. Raises RowError or HeaderError.
+        At that moment whoever is owed a NOTIFY gets it, and what has expired ends: without `resume_at` in the order in
+        which it expired, also with regard to other roles' alarms. Raises RowError or HeaderError.
         """
         restored = [NotifierSubscription.from_row(key, row) for key, row in rows.items()]
         for subscription in self._kept:
@@ -160,7 +170,7 @@ class Notifier:
         restored = [subscription for subscription in restored if subscription.package in self._packages]
         self._kept.replace(restored)
         for subscription in restored:
-            self._take_back(subscription, now if resume_at is None else resume_at)
+            self._take_back(subscription, now, resume_at)
 
     def _abandon(self, subscription: NotifierSubscription, now: float) -> None:
         if subscription.expiry is not None:
@@ -170,11 +180,11 @@ class Notifier:
         self._throttle.satisfied(subscription)
         subscription.due = False
 
-    def _take_back(self, subscription: NotifierSubscription, resume_at: float) -> None:
+    def _take_back(self, subscription: NotifierSubscription, now: float, resume_at: float | None) -> None:
         if subscription.ending is None:
-            self._enter(subscription, max(subscription.expires_at, resume_at))
+            self._enter(subscription, max(subscription.expires_at, resume_at or 0.0))
         if subscription.due:
-            self._engine.agenda.schedule(resume_at, partial(self._resume, subscription))
+            self._engine.agenda.schedule(now if resume_at is None else resume_at, partial(self._resume, subscription))
 
     def _resume(self, subscription: NotifierSubscription, now: float) -> None:
         if subscription.due:
@@ -305,8 +315,13 @@ class Notifier:
             request.set_body(body, self._packages[subscription.package].media_type)
         self._save(subscription)
         subscription.transaction = self._engine.send_request(
-            request, partial(self._answered, subscription), now, listener=subscription.listener
+            request, partial(self._answered, subscription), now, listener=self._listener_of(subscription)
         )
+
+    def _listener_of(self, subscription: NotifierSubscription) -> str | None:
+        """The listener that its SUBSCRIBE came in on; the first one when that is gone since a restart."""
+        names = {listener.name for listener in self._engine.listeners()}
+        return subscription.listener if subscription.listener in names else None
 
     def _answered(self, subscription: NotifierSubscription, outcome: Response | Failure, now: float) -> None:
         """RFC 6665 4.2.2: which answers end the subscription. A transport error counts as 503 (RFC 3261 8.1.3.1)."""

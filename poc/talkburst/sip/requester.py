@@ -1,7 +1,8 @@
 """Requests that know how to identify themselves: 401 and 407 are answered here (RFC 3261 22.1 to 22.3).
 
     Requester(engine, credentials: DigestClient | None, token)
-    requester.send(request, handler, now, *, listener=None, next_hop=None, timeout=None, next_cseq=None)
+    requester.send(request, handler, now, *, listener=None, next_hop=None, timeout=None, next_cseq=None) -> Attempt
+    attempt.abandon(now)
 
 `handler(outcome, now)` is called once, with the final Response or with the Failure. A challenge is answered with the
 request again under the next CSeq number and a new branch; once for each realm, and again when the server calls the
@@ -23,7 +24,7 @@ from talkburst.sip.digest import DigestClient, is_supported
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import AuthHeader, HeaderError, parse_auth
 from talkburst.sip.message import Request, Response
-from talkburst.sip.transaction.client import Failure, ResponseHandler
+from talkburst.sip.transaction.client import ClientTransaction, Failure, ResponseHandler
 from talkburst.sip.uri import Uri
 
 # status: the header that challenges, the header that answers it
@@ -56,10 +57,11 @@ class Requester:
         next_hop: Uri | None = None,
         timeout: float | None = None,
         next_cseq: Callable[[], int] | None = None,
-    ) -> None:
+    ) -> Attempt:
         """Sends `request` by `next_hop`, else Route, else Request-URI; `timeout` (seconds) bounds each attempt."""
-        attempt = _Attempt(self, request, handler, listener, next_hop, timeout, next_cseq)
+        attempt = Attempt(self, request, handler, listener, next_hop, timeout, next_cseq)
         attempt.send(self._known.get(request.call_id, {}), now)
+        return attempt
 
     def learn(self, call_id: str, known: Known) -> None:
         """Remembers what was challenged in a call. The oldest call is forgotten when there are too many."""
@@ -68,7 +70,7 @@ class Requester:
             del self._known[next(iter(self._known))]
 
 
-class _Attempt:
+class Attempt:
     """One request on its way through the challenges."""
 
     __slots__ = (
@@ -81,6 +83,7 @@ class _Attempt:
         "_requester",
         "_stale",
         "_timeout",
+        "_transaction",
         "_used",
     )
 
@@ -104,6 +107,12 @@ class _Attempt:
         self._answered: set[tuple[int, str]] = set()  # status and realm
         self._stale = 0
         self._used: Known = {}
+        self._transaction: ClientTransaction | None = None
+
+    def abandon(self, now: float) -> None:
+        """Whoever asked is no more: nothing is sent again, and the handler is not called."""
+        if self._transaction is not None:
+            self._transaction.abandon(now)
 
     def send(self, known: Known, now: float) -> None:
         """Sends the request with credentials for the challenges that are known from before."""
@@ -112,7 +121,7 @@ class _Attempt:
         self._depart(now)
 
     def _depart(self, now: float) -> None:
-        self._requester.engine.send_request(
+        self._transaction = self._requester.engine.send_request(
             self._request,
             self._on_outcome,
             now,

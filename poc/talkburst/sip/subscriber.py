@@ -4,17 +4,21 @@
     subscriber.on_notify(transaction, request, now)   for Uas.serve("NOTIFY", ...)
 
     Subscription(requester, *, subscriber, event, target, from_, to, contact, accept, expires, on_notify, on_end,
-                 on_accept=None, headers=(), route=(), listener=None, next_hop=None)
+                 on_accept=None, on_change=None, headers=(), route=(), listener=None, next_hop=None)
     subscription.start(now), refresh(now), stop(now)
+    subscription.to_row(), resume(row, at), abandon(now)
     subscription.state, .dialog, .expires_at, .last_failure
 
     on_notify(request, subscription_state, now)       each NOTIFY taken, already answered 200; also the last one
     on_end(reason, retry_after, now)                  once; nothing comes after it
     on_accept(response, now)                          each 2xx to a SUBSCRIBE
+    on_change()                                       `to_row` gives another row than before
 
 A Subscription is one dialog: one that has ended is not started again, the application makes a new one when it thinks
 fit. `reason` is the notifier's own ("deactivated", "probation", "timeout", ... or "" when it gave none), or says what
 went wrong on this side: NO_NOTIFY, EXPIRED, UNREACHABLE, or the status of the answer that ended it ("403", "481").
+
+One that was kept as a row goes on after a restart, in the same dialog (`resume`).
 
 It refreshes itself as `backoff.renewal` says; Timer N runs for every SUBSCRIBE.
 """

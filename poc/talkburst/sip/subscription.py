@@ -9,9 +9,10 @@ from talkburst.sip.agenda import Alarm
 from talkburst.sip.backoff import Backoff, renewal, retry_after
 from talkburst.sip.dialog import Dialog, with_tag
 from talkburst.sip.headers import HeaderError, NameAddr, SubscriptionState, parse_event, parse_name_addr, split_commas
+from talkburst.sip.journal import Row, flag, integer, mapping, optional_number
 from talkburst.sip.message import Request, Response
 from talkburst.sip.negotiation import acceptable
-from talkburst.sip.requester import Requester
+from talkburst.sip.requester import Attempt, Requester
 from talkburst.sip.subscription_states import TRANSITIONS, Happening, State
 from talkburst.sip.timers import Timer
 from talkburst.sip.transaction.client import Failure
@@ -53,6 +54,7 @@ class Subscription:
         on_notify: Callable[[Request, SubscriptionState, float], None],
         on_end: Callable[[str, float | None, float], None],
         on_accept: Callable[[Response, float], None] | None = None,
+        on_change: Callable[[], None] | None = None,
         headers: Iterable[tuple[str, object]] = (),
         route: Iterable[str] = (),
         listener: str | None = None,
@@ -69,6 +71,7 @@ class Subscription:
         self._on_notify = on_notify
         self._on_end = on_end
         self._on_accept = on_accept
+        self._on_change = on_change
         self._headers = tuple(headers)
         self._route = tuple(route)
         self._listener = listener
@@ -81,6 +84,7 @@ class Subscription:
         self._stop_wanted = False
         self._backoff = Backoff()
         self._alarms: dict[str, Alarm] = {}
+        self._attempt: Attempt | None = None
         self.event = event
         self.package, self.event_id = parse_event(event).package, parse_event(event).id
         self.call_id = subscriber.token()
@@ -111,6 +115,47 @@ class Subscription:
         self._stop_wanted = True
         self._continue(now)
 
+    # Rows
+
+    def to_row(self) -> Row | None:
+        """What `resume` goes on with. None before the first NOTIFY: there is no dialog to go on in."""
+        if self.dialog is None or self.state is State.TERMINATED:
+            return None
+        return {
+            "dialog": self.dialog.to_row(),
+            "pending": self.state is State.PENDING,
+            "stopping": self._stop_wanted,
+            "expires": self._expires,
+            "expires_at": self.expires_at,
+        }
+
+    def resume(self, row: Row, at: float) -> None:
+        """Goes on with a subscription from before a restart, in place of `start`; `row` is what `to_row` gave.
+
+        Refreshes it at `at` (seconds since 1970): what the notifier told in the meantime is not known. One that has
+        expired ends with EXPIRED at the next run of the agenda.
+        """
+        dialog = Dialog.from_row(mapping(row, "dialog"))
+        self.dialog, self.call_id, self.local_tag = dialog, dialog.call_id, dialog.local_tag
+        self._expires = self._asked = integer(row, "expires")
+        self._stop_wanted = flag(row, "stopping")
+        self.expires_at = optional_number(row, "expires_at")
+        self._move(Happening.SUBSCRIBED)
+        self._move(Happening.PENDING if flag(row, "pending") else Happening.ACTIVE)
+        self._subscriber.add(self)
+        self._set_alarm("expiry", self.expires_at, self._expired)
+        self._set_alarm("refresh", at, self.refresh)
+
+    def abandon(self, now: float) -> None:
+        """Is no more, without a word to anybody: neither to the notifier nor by `on_end`."""
+        self._bury()
+        if self._attempt is not None:
+            self._attempt.abandon(now)
+
+    def _changed(self) -> None:
+        if self._on_change is not None:
+            self._on_change()
+
     # SUBSCRIBE
 
     def _continue(self, now: float) -> None:
@@ -135,7 +180,7 @@ class Subscription:
         self._unanswered, self._notified, self._refresh_wanted = True, False, False
         self._set_alarm("refresh", None)
         self._set_alarm("N", now + self._subscriber.timers.duration(Timer.N), self._no_notify)
-        self._requester.send(
+        self._attempt = self._requester.send(
             request,
             self._on_outcome,
             now,
@@ -143,6 +188,7 @@ class Subscription:
             next_hop=self._next_hop if self.dialog is None else None,
             next_cseq=self._next_cseq,
         )
+        self._changed()
 
     def _initial_request(self) -> Request:
         headers: list[tuple[str, object]] = [("Route", route) for route in self._route]
@@ -156,14 +202,16 @@ class Subscription:
 
     def _next_cseq(self) -> int:
         if self.dialog is not None:
-            return self.dialog.next_cseq()
+            number = self.dialog.next_cseq()
+            self._changed()
+            return number
         self._cseq += 1
         return self._cseq
 
     def _on_outcome(self, outcome: Response | Failure, now: float) -> None:
         if self.state is State.TERMINATED:
             return
-        self._unanswered = False
+        self._unanswered, self._attempt = False, None
         if isinstance(outcome, Response) and outcome.status < 300:
             self._accepted(outcome, now)
         else:
@@ -187,6 +235,7 @@ class Subscription:
             at = now + granted
             # The NOTIFY overtook the 200: what it says is not lengthened.
             self._expire_at(min(at, self.expires_at) if self._notified and self.expires_at else at, now)
+        self._changed()
         if self._on_accept is not None:
             self._on_accept(response, now)
 
@@ -267,6 +316,7 @@ class Subscription:
             at = now + min(expires, self._asked)
             if self.expires_at is None or self._unanswered or at < self.expires_at - CLOCK_SLACK:
                 self._expire_at(at, now)
+        self._changed()
         self._on_notify(request, told, now)
         self._continue(now)
 
@@ -294,13 +344,15 @@ class Subscription:
         self.state = TRANSITIONS[self.state, happening]
 
     def _end(self, reason: str, delay: float | None, now: float) -> None:
-        if self.state is State.TERMINATED:
-            return
+        if self.state is not State.TERMINATED:
+            self._bury()
+            self._on_end(reason, delay, now)
+
+    def _bury(self) -> None:
         self._move(Happening.OVER)
         for name in list(self._alarms):
             self._set_alarm(name, None)
         self._subscriber.remove(self)
-        self._on_end(reason, delay, now)
 
 
 def _reason_of(outcome: Response | Failure) -> str:

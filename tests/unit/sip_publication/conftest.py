@@ -4,7 +4,7 @@ The package keeps words: a document is one word of text/plain, "bad" is none.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,6 +14,7 @@ from talkburst.sip.defects import Defect
 from talkburst.sip.engine import Engine, Send
 from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.headers import parse_name_addr
+from talkburst.sip.journal import Journal
 from talkburst.sip.message import Request, Response, response_to
 from talkburst.sip.parser import parse_message
 from talkburst.sip.publisher import Publisher
@@ -59,14 +60,14 @@ class Words:
 class Compositor:
     """The compositor's end."""
 
-    def __init__(self) -> None:
-        numbers = itertools.count(1)
+    def __init__(self, journal: Journal | None = None, numbers: Iterator[int] | None = None) -> None:
+        numbers = numbers or itertools.count(1)
         self.package = Words()
         self.engine = Engine(None, token=lambda: f"e{next(numbers)}")
         self.engine.add_listener(Listener("main", "UDP", *ESC, advertised=ESC))
         uas = Uas(self.engine, lambda: f"e{next(numbers)}", allow_events=("words",))
         self.esc: EventStateCompositor[str] = EventStateCompositor(
-            uas, self.engine.agenda, self.package, lambda: f"tag{next(numbers)}"
+            uas, self.engine.agenda, self.package, lambda: f"tag{next(numbers)}", journal=journal
         )
         uas.serve("PUBLISH", self.esc.on_publish)
         self.engine.user = uas
@@ -210,6 +211,13 @@ class Pair:
 @pytest.fixture
 def compositor() -> Compositor:
     return Compositor()
+
+
+@pytest.fixture
+def make_compositor() -> Callable[[Journal], Compositor]:
+    """Compositors with a journal; no two give the same entity-tag."""
+    numbers = itertools.count(1)
+    return lambda journal: Compositor(journal, numbers)
 
 
 @pytest.fixture
