@@ -1,7 +1,9 @@
-"""The PoC server as a daemon: its settings, its listener, its XDMS."""
+"""The PoC server as a daemon: its settings, its listener, its XDMS, the file that keeps its state."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import talkburst
@@ -9,17 +11,30 @@ from talkburst.daemon.address import advertised, parse_listen, show_host_port
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
+from talkburst.daemon.start_error import StartError
+from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
 from talkburst.net import Clock, SipNode
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
+from talkburst.sip.headers import HeaderError
+from talkburst.sip.journal import Journal, RowError
 from talkburst.sip.timers import Timers
+from talkburst.sip.uri import UriError
+from talkburst.store import SqliteState, StoreError
 from talkburst.xcap.client import XcapClient
 from talkburst_server.documents import UserDocuments
 from talkburst_server.server import SOFTWARE as PRODUCT
 from talkburst_server.server import PocServer
 
 SOFTWARE: Final = f"{PRODUCT} talkburst/{talkburst.__version__}"
+
+
+STORE: Final = "server.db"
+# Seconds after a failed commit before something is sent that needs another one.
+RETRY: Final = 5.0
+_REMEDY: Final = "move the file away, or name another place with --state DIR"
+_UNREADABLE: Final = (RowError, HeaderError, UriError)
 
 
 def _token() -> str:
@@ -34,9 +49,15 @@ class ServerDaemon:
 
     def __init__(self, settings: Settings, trace: Trace, log: Log) -> None:
         own, hosts = settings.server, settings.hosts_for("server")
-        clock = Clock()
+        self._whole = settings
         self._settings = own
-        self._xdms = _xdms(settings, trace, clock)
+        self._trace = trace
+        self._clock = Clock()
+        self._journal = Journal()
+        self._store: SqliteState | None = None
+        self._node: SipNode | None = None
+        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._xdms = _xdms(settings, trace, self._clock)
         self._documents = UserDocuments(self._xdms[0], self._xdms[-1], log.decide)
         self._engine = Engine(
             None,
@@ -45,7 +66,6 @@ class ServerDaemon:
             hosts=hosts,
             software=SOFTWARE,
         )
-        self._node = SipNode(self._engine, clock, trace)
         trust = _trust(settings.trust.peers, hosts)
         self._server = PocServer(
             self._engine,
@@ -60,6 +80,7 @@ class ServerDaemon:
             settings_expires_max=own.settings_expires_max,
             notify_interval=own.notify_interval,
             notify_first=own.notify_first,
+            journal=self._journal,
         )
         self._engine.user = self._server.uas
 
@@ -68,27 +89,70 @@ class ServerDaemon:
         return {}
 
     async def start(self) -> list[str]:
-        """Opens the listeners. Nothing else has to be up: what the server needs it asks for when users register."""
+        """Opens the store, binds the listeners, goes on where the last run ended, and begins to listen.
+
+        Nothing else has to be up: what the server needs it asks for when users register. Raises StartError for a store
+        that cannot be used, and OSError.
+        """
+        path = state_directory(self._whole) / STORE
+        store = self._store = self._open(path)
+        node = self._node = SipNode(
+            self._engine, self._clock, self._trace, journal=self._journal, store=store, on_lost=self._revert
+        )
         addresses = []
         for number, entry in enumerate(self._settings.listen, 1):
             address = parse_listen(entry)
             name = self.name if number == 1 else f"{self.name}/{number}"
-            listener = await self._node.listen(name, address, advertised(self._settings.advertise, address))
+            listener = await node.listen(name, address, advertised(self._settings.advertise, address), begin=False)
             addresses.append(f"{listener.transport.lower()}:{show_host_port(listener.host, listener.port)}")
+        try:
+            self._server.restore(store.load(), node.now())
+        except StoreError as error:
+            raise StartError(f"{error}; {_REMEDY}") from None
+        except _UNREADABLE as error:
+            raise StartError(f"cannot use what {path} holds: {error}; {_REMEDY}") from None
+        await node.begin()
+        node.pump()
         return addresses
 
+    def _open(self, path: Path) -> SqliteState:
+        try:
+            return SqliteState(path)
+        except StoreError as error:
+            raise StartError(f"{error}; {_REMEDY}") from None
+
+    def _revert(self, now: float) -> None:
+        """Something could not be stored: go back to what is, and go on from it in a moment, as after a restart.
+
+        A daemon that cannot even do that has to end.
+        """
+        assert self._store is not None
+        try:
+            self._server.restore(self._store.load(), now, now + RETRY)
+        except (StoreError, *_UNREADABLE) as error:
+            if not self._lost.done():
+                self._lost.set_result(f"the state can be neither written nor read: {error}")
+
+    async def ended(self) -> None:
+        """Raises StartError when the state is lost."""
+        raise StartError(await asyncio.shield(self._lost))
+
     async def stop(self) -> None:
-        """Subscriptions are left to the other side: it finds out with its next request in them."""
+        """Nobody is told: the next run goes on with every subscription and publication."""
         await self._documents.close()
-        await self._node.close()
+        if self._node is not None:
+            await self._node.close()
+        if self._store is not None:
+            await self._store.close()
         for xdms in self._xdms:
             await xdms.close()
 
     def show(self) -> dict[str, object]:
         """Users, who of them is registered, what they published, who watches, and the XDM documents that are kept."""
         return {
-            **self._server.show(self._node.now()),
+            **self._server.show(self._clock.now()),
             "documents": self._documents.show(),
+            "commits": 0 if self._store is None else self._store.commits,
             "counters": dict(self._engine.counters),
         }
 

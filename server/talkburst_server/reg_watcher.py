@@ -11,10 +11,11 @@ from typing import Final
 from talkburst.sip.agenda import Agenda, Alarm
 from talkburst.sip.backoff import Backoff
 from talkburst.sip.headers import SubscriptionState
+from talkburst.sip.journal import Row, RowError, as_row, flag, items, mapping, optional_text, text, texts
 from talkburst.sip.message import Request
 from talkburst.sip.subscriber import State, Subscription
 from talkburst.xml.document import XmlError
-from talkburst.xml.reginfo import ReginfoTable, from_xml, has_tag
+from talkburst.xml.reginfo import Reginfo, ReginfoTable, from_xml, has_tag, to_xml
 from talkburst_server.decision import Decide
 from talkburst_server.users import PocContact, address_of_record
 
@@ -39,6 +40,14 @@ class PocRegistration:
         found = (address_of_record(address) for address in self.addresses)
         return [address for address in found if address is not None]
 
+    def to_row(self) -> Row:
+        return {"addresses": list(self.addresses), "contacts": [contact.to_row() for contact in self.contacts]}
+
+    @classmethod
+    def from_row(cls, row: Row) -> "PocRegistration":
+        contacts = (PocContact.from_row(as_row(contact, "contacts")) for contact in items(row, "contacts"))
+        return cls(tuple(texts(row, "addresses")), tuple(contacts))
+
 
 Subscribe = Callable[
     [
@@ -46,6 +55,7 @@ Subscribe = Callable[
         str | None,  # Route
         Callable[[Request, SubscriptionState, float], None],  # on_notify
         Callable[[str, float | None, float], None],  # on_end
+        Callable[[], None],  # on_change
     ],
     Subscription,
 ]
@@ -55,7 +65,7 @@ class RegWatcher:
     """Follows one user's reg event for as long as the user is registered.
 
     `subscribe` makes a subscription that is not started yet. `on_registration(watcher, before, now)` is called with
-    every reading; `before` is the one before it.
+    every reading; `before` is the one before it. `on_change(watcher)` is told that `to_row` gives another row.
     """
 
     def __init__(
@@ -65,6 +75,7 @@ class RegWatcher:
         subscribe: Subscribe,
         on_registration: Callable[["RegWatcher", PocRegistration | None, float], None],
         decide: Decide,
+        on_change: Callable[["RegWatcher"], None] = lambda watcher: None,
     ) -> None:
         self.user = user
         self.address = address_of_record(user) or user
@@ -76,7 +87,9 @@ class RegWatcher:
         self._subscribe = subscribe
         self._on_registration = on_registration
         self._decide = decide
+        self._on_change = on_change
         self._table = ReginfoTable()
+        self._table_text = ""
         self._subscription: Subscription | None = None
         self._route: str | None = None
         self._registered = False
@@ -97,24 +110,77 @@ class RegWatcher:
         """A third-party REGISTER: refreshes the subscription, or makes one where there is none. `route` leads to the
         core for a request without a dialog."""
         self._registered, self._untried, self.documents_due = True, True, True
+        moved = route != self._route
         self._route = route
         self._backoff.reset()
-        if self._subscription is None:
+        if self._subscription is not None and moved:
+            # The dialog leads to where the core was; whoever is left there gets 481.
+            self._decide(
+                "the core is elsewhere now, making a new reg subscription", {"user": self.user, "route": route}
+            )
+            self._subscription.abandon(now)
+            self._start(now)
+        elif self._subscription is None:
             self._start(now)
         else:
             self._subscription.refresh(now)
+        self._changed()
 
     def left(self) -> None:
         """The user deregistered: the subscription ends by the core's last NOTIFY, and no other is made."""
         self._registered = self._untried = False
         self.registration = None
         self._cancel_retry()
+        self._changed()
+
+    def to_row(self) -> Row:
+        """What `restore` goes on with; `table` is the reginfo document of all that is known of the subscription."""
+        subscription = None if self._subscription is None else self._subscription.to_row()
+        return {
+            "user": self.user,
+            "route": self._route,
+            "registered": self._registered,
+            "reading": None if self.registration is None else self.registration.to_row(),
+            "subscription": subscription,
+            "table": self._table_text,
+            # Without a dialog there is nothing to go on with. A NOTIFY for it will be answered 481.
+            "subscribe": self._retry is not None or (self._subscription is not None and subscription is None),
+        }
+
+    def restore(self, row: Row, at: float) -> None:
+        """Goes on where a watcher was before a restart: at the time `at` the reg event is asked for, in the dialog
+        there was, or in a new one. Raises RowError or HeaderError.
+        """
+        self._route = optional_text(row, "route")
+        # Whoever answers 481 has lost the subscription, and gets a new one.
+        self._registered = self._untried = self.documents_due = flag(row, "registered")
+        self.registration = None if row.get("reading") is None else PocRegistration.from_row(mapping(row, "reading"))
+        self._table_text = text(row, "table")
+        if self._table_text:
+            try:
+                self._table.apply(from_xml(self._table_text.encode()))
+            except XmlError as error:
+                raise RowError(f"table cannot be read: {error}") from None
+        if row.get("subscription") is not None:
+            self._subscription = self._subscribe(self.user, self._route, self._on_notify, self._on_end, self._changed)
+            self._subscription.resume(mapping(row, "subscription"), at)
+        elif self._registered and flag(row, "subscribe"):
+            self._retry = self._agenda.schedule(at, self._start)
+
+    def abandon(self, now: float) -> None:
+        """Is no more, without a word to anybody."""
+        self._cancel_retry()
+        if self._subscription is not None:
+            self._subscription.abandon(now)
+
+    def _changed(self) -> None:
+        self._on_change(self)
 
     def _start(self, now: float) -> None:
         self._cancel_retry()
         self._untried = False
-        self._table = ReginfoTable()
-        self._subscription = self._subscribe(self.user, self._route, self._on_notify, self._on_end)
+        self._table, self._table_text = ReginfoTable(), ""
+        self._subscription = self._subscribe(self.user, self._route, self._on_notify, self._on_end, self._changed)
         self._subscription.start(now)
 
     def _on_notify(self, request: Request, told: SubscriptionState, now: float) -> None:
@@ -123,12 +189,16 @@ class RegWatcher:
             self._backoff.reset()
         if request.body and self._read(request, now):
             before, self.registration = self.registration, self._reading()
+            self._changed()
             self._on_registration(self, before, now)
 
     def _on_end(self, reason: str, retry_after: float | None, now: float) -> None:
         self._subscription = None
-        if not self._registered:
-            return
+        if self._registered:
+            self._come_back(reason, retry_after, now)
+        self._changed()
+
+    def _come_back(self, reason: str, retry_after: float | None, now: float) -> None:
         facts: dict[str, object] = {"user": self.user, "why": reason or "no reason given"}
         if self._untried:
             self._decide("reg subscription ended, making a new one", facts)
@@ -158,6 +228,7 @@ class RegWatcher:
             facts = {"user": self.user, "version": document.version, "call_id": request.call_id}
             self._decide("reg event came too late, discarded", facts)
             return False
+        self._table_text = to_xml(Reginfo(document.version, "full", self._table.registrations)).decode()
         if missed and self._subscription is not None and self._subscription.state is State.ACTIVE:
             # RFC 3680 5.2: documents are missing before this one, a refresh brings the full state.
             self._subscription.refresh(now)

@@ -1,11 +1,12 @@
 """The PoC server without its sockets: which room takes which request, and what one tells another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Flow
 from talkburst.sip.headers import NameAddr, SubscriptionState, parse_name_addr
+from talkburst.sip.journal import Journal, Rows
 from talkburst.sip.message import Request
 from talkburst.sip.notifier import contact_uri
 from talkburst.sip.requester import Requester
@@ -14,6 +15,7 @@ from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uas import Handler, Uas
 from talkburst.xml.poc_settings import MEDIA_TYPE as SETTINGS_TYPE
 from talkburst.xml.reginfo import MEDIA_TYPE as REGINFO_TYPE
+from talkburst_server import third_party, users
 from talkburst_server.decision import Decide
 from talkburst_server.reg_watcher import TAG, PocRegistration, RegWatcher
 from talkburst_server.settings import DEFAULT_EXPIRES, PACKAGE, PocSettingsPackage
@@ -29,7 +31,7 @@ class PocServer:
 
     `uri` is its own SIP URI, `trusted(flow)` says whose identities it believes.
     `fetch(addresses, now)` is called when the XDM documents of a user's PoC Addresses are due, and `forget(addresses)`
-    when the user has gone. Neither may block.
+    when the user has gone. Neither may block. What must not be lost is written to `journal`.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class PocServer:
         settings_expires_max: int = DEFAULT_EXPIRES,
         notify_interval: float = 5.0,
         notify_first: bool = False,
+        journal: Journal | None = None,
     ) -> None:
         self._engine = engine
         self._trusted = trusted
@@ -56,7 +59,7 @@ class PocServer:
         self._decide = decide
         self._software = software
         self._reg_expires = reg_expires
-        self.users = Users()
+        self.users = Users(journal=journal)
         self.uas = Uas(engine, token, allow_events=(PACKAGE,), accept=(SETTINGS_TYPE, REGINFO_TYPE), software=software)
         self.settings = PocSettingsPackage(
             engine,
@@ -68,6 +71,7 @@ class PocServer:
             max_expires=settings_expires_max,
             notify_interval=notify_interval,
             notify_first=notify_first,
+            journal=journal,
         )
         self.third_party = ThirdPartyRegistrar(
             self.uas,
@@ -76,6 +80,7 @@ class PocServer:
             watcher=self._watcher,
             on_left=self._on_left,
             decide=decide,
+            journal=journal,
         )
         self._requester = Requester(engine, None, token)
         self.subscriber = Subscriber(engine, self.uas, packages=("reg",))
@@ -83,6 +88,17 @@ class PocServer:
         self.uas.serve("NOTIFY", self._from_trusted(self.subscriber.on_notify))
         self.uas.serve("SUBSCRIBE", self._from_trusted(self.settings.notifier.on_subscribe))
         self.uas.serve("PUBLISH", self.settings.compositor.on_publish)
+
+    def restore(self, tables: Mapping[str, Rows], now: float, resume_at: float | None = None) -> None:
+        """Makes the state what the journal's tables say, whatever it is now. A listener has to be there.
+
+        Nothing is sent before `resume_at` (default: now). Then what expired in the meantime is told, owed NOTIFYs leave
+        and the reg event of every user is asked for. Raises RowError or HeaderError.
+        """
+        none: Rows = {}
+        self.users.restore(tables.get(users.TABLE, none))
+        self.settings.restore(tables, now, resume_at)
+        self.third_party.restore(tables.get(third_party.TABLE, none), now, now if resume_at is None else resume_at)
 
     def show(self, now: float) -> dict[str, object]:
         """What the server knows, for a human."""
@@ -106,7 +122,14 @@ class PocServer:
     # The reg event
 
     def _watcher(self, user: str) -> RegWatcher:
-        return RegWatcher(user, self._engine.agenda, self._subscribe, self._on_registration, self._decide)
+        return RegWatcher(
+            user,
+            self._engine.agenda,
+            self._subscribe,
+            self._on_registration,
+            self._decide,
+            on_change=self.third_party.keep,
+        )
 
     def _subscribe(
         self,
@@ -114,6 +137,7 @@ class PocServer:
         route: str | None,
         on_notify: Callable[[Request, SubscriptionState, float], None],
         on_end: Callable[[str, float | None, float], None],
+        on_change: Callable[[], None],
     ) -> Subscription:
         """TS 24.229 5.7.1.1: an application server watches under its own identity, which stands in the criteria."""
         own = parse_name_addr(f"<{self._uri}>")
@@ -131,6 +155,7 @@ class PocServer:
             route=[route] if route else [],
             on_notify=on_notify,
             on_end=on_end,
+            on_change=on_change,
         )
 
     def _on_registration(self, watcher: RegWatcher, before: PocRegistration | None, now: float) -> None:

@@ -4,15 +4,17 @@ RFC 4354. The server composes by union: one entity for each client of the user, 
 published and can resolve a conflict. For the server's own use the last publication counts.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
+from talkburst.sip import compositor, notifier
 from talkburst.sip.compositor import EventStateCompositor, Publication, asserted_identities
 from talkburst.sip.defects import Defect
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Flow
 from talkburst.sip.headers import HeaderError, parse_name_addr
+from talkburst.sip.journal import Journal, Rows
 from talkburst.sip.message import Request
 from talkburst.sip.notifier import Notifier, NotifierSubscription
 from talkburst.sip.uas import Uas
@@ -52,6 +54,7 @@ class PocSettingsPackage:
         max_expires: int = DEFAULT_EXPIRES,
         notify_interval: float = 5.0,
         notify_first: bool = False,
+        journal: Journal | None = None,
     ) -> None:
         self.max_expires = max_expires
         self.default_expires = min(DEFAULT_EXPIRES, max_expires)
@@ -62,10 +65,15 @@ class PocSettingsPackage:
         self._trusted = trusted
         self._decide = decide
         self.compositor: EventStateCompositor[PocSettings] = EventStateCompositor(
-            uas, engine.agenda, self, token, decide=decide
+            uas, engine.agenda, self, token, journal=journal, decide=decide
         )
-        self.notifier = Notifier(engine, uas, [self], token, notify_first=notify_first, decide=decide)
+        self.notifier = Notifier(engine, uas, [self], token, notify_first=notify_first, decide=decide, journal=journal)
         users.on_merge = self._merge
+
+    def restore(self, tables: Mapping[str, Rows], now: float, resume_at: float | None = None) -> None:
+        """Makes publications and subscriptions what the journal's tables say; see `PocServer.restore`."""
+        self.compositor.restore(tables.get(compositor.TABLE, {}), resume_at)
+        self.notifier.restore(tables.get(notifier.TABLE, {}), now, resume_at)
 
     # What both roles ask for.
 
@@ -103,7 +111,7 @@ class PocSettingsPackage:
         user = self._user(publication.resource)
         self._supersede(publication)
         contact = _contact_of(publication, user.contacts)
-        publication.owner = contact.key if contact else None
+        self.compositor.own(publication, contact.key if contact else None)
         entity = publication.content.entities[0]
         self._decide(
             "settings stored",
@@ -173,11 +181,12 @@ class PocSettingsPackage:
         """
         had_contacts = bool(user.contacts)
         user.contacts = list(contacts)
+        self._users.keep(user)
         gone = []
         for publication in self.compositor.publications(user.key):
             contact = _contact_of(publication, user.contacts)
             if contact is not None:
-                publication.owner = contact.key
+                self.compositor.own(publication, contact.key)
             elif publication.owner is not None or (had_contacts and not user.contacts):
                 gone.append(publication)
         self._drop(user, gone, "its contact is no longer registered", now)
@@ -185,6 +194,7 @@ class PocSettingsPackage:
     def deregistered(self, user: User, now: float) -> None:
         """The user has left: the settings are dropped, and whoever watches them is told so for the last time."""
         user.contacts = []
+        self._users.keep(user)
         publications = self.compositor.publications(user.key)
         for publication in publications:
             self.compositor.remove(publication)
@@ -207,10 +217,13 @@ class PocSettingsPackage:
         self.notifier.move(PACKAGE, old, new)
         if self.compositor.publications(new):
             # Whoever watched under one name does not know what was published under the other.
+            self.notifier.owe(PACKAGE, new)
             self._agenda.schedule(0.0, partial(self._tell_merged, new))
 
     def _tell_merged(self, key: str, now: float) -> None:
-        self.changed(self._user(key), now)
+        user = self._users.by_key(key)
+        if user is not None:  # else what joined two users could not be stored, and is undone
+            self.changed(user, now)
 
     def _user(self, key: str) -> User:
         user = self._users.by_key(key)

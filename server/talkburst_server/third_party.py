@@ -2,6 +2,9 @@
 
 From and Contact of such a REGISTER are the core's, so it binds nothing. It says whose reg event is worth watching,
 and the way back to the core.
+
+With a journal each user is a row of the table "registrations" under the canonical form of To, from the first REGISTER
+to the last NOTIFY of the reg event.
 """
 
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from typing import Final
 from talkburst.sip.agenda import Agenda, Alarm
 from talkburst.sip.flow import Flow
 from talkburst.sip.headers import HeaderError, parse_delta_seconds
+from talkburst.sip.journal import Journal, Rows, optional_number, text
 from talkburst.sip.message import Request
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uas import Uas
@@ -19,9 +23,12 @@ from talkburst.sip.uri import SipUri, TelUri, Uri
 from talkburst_server.decision import Decide
 from talkburst_server.reg_watcher import RegWatcher
 
+TABLE: Final = "registrations"
 DEFAULT_EXPIRES: Final = 3600
 # Seconds a registration may be overdue before the server takes it for ended: 64*T1 for the core's own news of the end.
 GRACE: Final = 32.0
+# After a restart the reg event of every user is asked for; so many a second, for the core has other things to do.
+RESUMED_PER_SECOND: Final = 100
 
 
 @dataclass(slots=True)
@@ -49,6 +56,7 @@ class ThirdPartyRegistrar:
         watcher: Callable[[str], RegWatcher],
         on_left: Callable[[ThirdPartyRegistration, float], None],
         decide: Decide,
+        journal: Journal | None = None,
     ) -> None:
         self._uas = uas
         self._agenda = agenda
@@ -56,6 +64,7 @@ class ThirdPartyRegistrar:
         self._watcher = watcher
         self._on_left = on_left
         self._decide = decide
+        self._journal = journal
         self._registrations: dict[str, ThirdPartyRegistration] = {}
         self._watchers: dict[str, RegWatcher] = {}
 
@@ -63,6 +72,40 @@ class ThirdPartyRegistrar:
     def registrations(self) -> list[ThirdPartyRegistration]:
         """The users whom the core announced and did not take back."""
         return list(self._registrations.values())
+
+    def keep(self, watcher: RegWatcher) -> None:
+        """Writes a user to the journal as it is now; one who left, and whose reg event has ended, is forgotten."""
+        address = watcher.address
+        registration = self._registrations.get(address)
+        gone = registration is None and not watcher.watching
+        if gone:
+            self._watchers.pop(address, None)
+        if self._journal is None:
+            return
+        if gone:
+            self._journal.delete(TABLE, address)
+        else:
+            expires_at = None if registration is None else registration.expires_at
+            self._journal.put(TABLE, address, {**watcher.to_row(), "expires_at": expires_at})
+
+    def restore(self, rows: Rows, now: float, resume_at: float) -> None:
+        """Makes the users what `rows` say, whatever they are now. Sends nothing before `resume_at`.
+
+        Who is overdue by then has GRACE for the reg event to say otherwise. Raises RowError or HeaderError.
+        """
+        for registration in self._registrations.values():
+            registration.overdue.cancel()
+        for watcher in self._watchers.values():
+            watcher.abandon(now)
+        self._registrations.clear()
+        self._watchers.clear()
+        for number, (address, row) in enumerate(rows.items()):
+            watcher = self._watchers[address] = self._watcher(text(row, "user"))
+            expires_at = optional_number(row, "expires_at")
+            if expires_at is not None:
+                overdue = self._agenda.schedule(max(expires_at, resume_at) + GRACE, partial(self._expired, address))
+                self._registrations[address] = ThirdPartyRegistration(address, watcher, expires_at, overdue)
+            watcher.restore(row, resume_at + number / RESUMED_PER_SECOND)
 
     def on_register(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Answers at once; what follows from the REGISTER follows after the 200."""
@@ -108,8 +151,6 @@ class ThirdPartyRegistrar:
         registration.overdue.cancel()
         self._on_left(registration, now)
         registration.watcher.left()
-        if not registration.watcher.watching:
-            del self._watchers[address]
 
     def _expired(self, address: str, now: float) -> None:
         """Overdue. As long as the reg event is followed it knows better: another client may be registered longer."""

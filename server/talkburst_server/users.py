@@ -6,10 +6,14 @@ What was done under such a name is the user's own as soon as the reg event puts 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from talkburst.sip.flow import DEFAULT_PORT
+from talkburst.sip.journal import Journal, Row, Rows, as_row, flag, items, optional_text, text, texts
 from talkburst.sip.uri import SipUri, UriError, parse_uri
 from talkburst.xml.reginfo import Contact
+
+TABLE: Final = "users"
 
 
 def address_of_record(text: str) -> str | None:
@@ -38,6 +42,13 @@ class PocContact:
         sent_by = f"{uri.host}:{uri.port or DEFAULT_PORT}".lower() if isinstance(uri, SipUri) else ""
         return cls(contact.uri, sent_by, instance.strip().strip("<>") or None if instance else None)
 
+    def to_row(self) -> Row:
+        return {"uri": self.uri, "sent_by": self.sent_by, "instance": self.instance}
+
+    @classmethod
+    def from_row(cls, row: Row) -> "PocContact":
+        return cls(text(row, "uri"), text(row, "sent_by"), optional_text(row, "instance"))
+
     @property
     def key(self) -> str:
         """What tells this contact from the user's others, also when it moves to another port."""
@@ -59,17 +70,45 @@ class User:
         """For a human. A user whose addresses have all moved to others goes on under its key."""
         return self.addresses[0] if self.addresses else self.key
 
+    def to_row(self) -> Row:
+        return {
+            "addresses": list(self.addresses),
+            "keys": sorted(self.keys),
+            "confirmed": self.confirmed,
+            "contacts": [contact.to_row() for contact in self.contacts],
+        }
+
+    @classmethod
+    def from_row(cls, key: str, row: Row) -> "User":
+        contacts = [PocContact.from_row(as_row(contact, "contacts")) for contact in items(row, "contacts")]
+        return cls(key, texts(row, "addresses"), set(texts(row, "keys")), flag(row, "confirmed"), contacts)
+
 
 class Users:
     """Finds the user behind an address. Addresses are canonical (`address_of_record`).
 
-    `on_merge(old, new)` is called with settings keys when two users turn out to be one.
+    `on_merge(old, new)` is called with settings keys when two users turn out to be one. With a journal every user is a
+    row of the table "users" under its key.
     """
 
-    def __init__(self, on_merge: Callable[[str, str], None] = lambda old, new: None) -> None:
+    def __init__(
+        self, on_merge: Callable[[str, str], None] = lambda old, new: None, *, journal: Journal | None = None
+    ) -> None:
         self.on_merge = on_merge
+        self._journal = journal
         self._by_address: dict[str, User] = {}
         self._by_key: dict[str, User] = {}
+
+    def restore(self, rows: Rows) -> None:
+        """Makes the users what `rows` say, whatever they are now. Raises RowError."""
+        users = [User.from_row(key, row) for key, row in rows.items()]
+        self._by_key = {key: user for user in users for key in user.keys}
+        self._by_address = {address: user for user in users for address in user.addresses}
+
+    def keep(self, user: User) -> None:
+        """Writes a user to the journal as it is now."""
+        if self._journal is not None:
+            self._journal.put(TABLE, user.key, user.to_row())
 
     def of(self, address: str) -> User | None:
         """The user that has this address, if one is known."""
@@ -119,11 +158,13 @@ class Users:
                 self._join(user, address)
             elif other.confirmed:
                 other.addresses.remove(address)
+                self.keep(other)
                 self._join(user, address)
             else:
                 self._merge(other, user)
         user.addresses = given + [address for address in user.addresses if address not in given]
         user.confirmed = True
+        self.keep(user)
         return user
 
     def _new(self, address: str) -> User:
@@ -133,11 +174,13 @@ class Users:
             user.key += "#"
             user.keys = {user.key}
         self._by_address[address] = self._by_key[user.key] = user
+        self.keep(user)
         return user
 
     def _join(self, user: User, address: str) -> None:
         user.addresses.append(address)
         self._by_address[address] = user
+        self.keep(user)
 
     def _merge(self, gone: User, user: User) -> None:
         for address in gone.addresses:
@@ -145,4 +188,7 @@ class Users:
         for key in gone.keys:
             self._by_key[key] = user
         user.keys |= gone.keys
+        if self._journal is not None:
+            self._journal.delete(TABLE, gone.key)
+        self.keep(user)
         self.on_merge(gone.key, user.key)

@@ -1,11 +1,13 @@
 """The PoC server on a bench: literal SIP text from the core in, what it sends out, a clock that moves when told to."""
 
 import itertools
+import json
 
 import pytest
 
 from talkburst.sip.engine import Engine, Send
 from talkburst.sip.flow import Flow, Listener
+from talkburst.sip.journal import Journal
 from talkburst.sip.message import Request, Response, response_to
 from talkburst.sip.parser import parse_message
 from talkburst.xml.poc_settings import from_xml
@@ -51,41 +53,71 @@ def settings(entity, mode="automatic", barring="false"):
 
 
 class ServerBench:
+    """What the journal says is on `disk` at once: table, key, row."""
+
     def __init__(self, **options):
-        numbers = itertools.count(1)
         self.now = START
+        self.disk = {}
+        self.options = options
+        self.sent = []
         self.decisions = []
         self.fetched = []
         self.forgotten = []
-        self.engine = Engine(
-            None, token=lambda: f"s{next(numbers)}", hosts={"scscf.ims.example": f"{CORE[0]}:{CORE[1]}"}
-        )
+        self.reg_dialog = None
+        self._numbers = itertools.count(1)
+        self._branches = itertools.count(1)
+        self._cseq = itertools.count(100)
+        self._begin()
+
+    def _token(self):
+        return f"s{next(self._numbers)}"
+
+    def _begin(self):
+        self.journal = Journal()
+        self.engine = Engine(None, token=self._token, hosts={"scscf.ims.example": f"{CORE[0]}:{CORE[1]}"})
         self.engine.add_listener(Listener("main", "UDP", *SERVER, advertised=SERVER))
         self.server = PocServer(
             self.engine,
-            lambda: f"s{next(numbers)}",
+            self._token,
             uri="sip:poc.ims.example",
             trusted=lambda flow: flow.remote[0] == CORE[0],
             fetch=lambda addresses, now: self.fetched.append(list(addresses)),
             forget=lambda addresses: self.forgotten.append(list(addresses)),
             decide=lambda what, facts: self.decisions.append((what, dict(facts))),
-            **options,
+            journal=self.journal,
+            **self.options,
         )
         self.engine.user = self.server.uas
-        self.sent = []
-        self.reg_dialog = None
-        self._branches = itertools.count(1)
-        self._cseq = itertools.count(100)
+
+    def restart(self, after=0.0):
+        """Killed, down for some seconds, up again: what is sent at once then."""
+        self.now += after
+        self._begin()
+        self.server.restore(self.tables(), self.now)
+        return self.advance(0)
+
+    def tables(self):
+        """What is on disk, as a store gives it."""
+        return json.loads(json.dumps(self.disk))
+
+    def store(self):
+        for table, key, row in self.journal.take():
+            rows = self.disk.setdefault(table, {})
+            if row is None:
+                rows.pop(key, None)
+            else:
+                rows[key] = json.loads(json.dumps(row))
 
     # What the shell does
 
     def receive(self, data, source=CORE):
         """What the server sends because of a message."""
-        data = data if isinstance(data, bytes) else data.encode()
+        data = data if isinstance(data, bytes) else data.encode("utf-8", "surrogateescape")
         self.engine.receive(data, Flow("UDP", SERVER, source, listener="main"), self.now)
         return self.collect()
 
     def collect(self):
+        self.store()
         news = []
         for action in self.engine.take():
             assert isinstance(action, Send), action
@@ -103,6 +135,7 @@ class ServerBench:
             self.engine.handle_timer(self.now)
             batch = self.collect()
             news += batch
+            self._take_reg_subscribe(batch)
             self.acknowledge(batch)
         self.now = end
         return news
@@ -146,20 +179,23 @@ class ServerBench:
         """200 to the reg SUBSCRIBE of the server."""
         return self.answer(self.subscribe, 200, ("Expires", expires), ("Contact", f"<sip:{CORE[0]}:{CORE[1]}>"))
 
-    def notify_reg(self, body, state="active;expires=600000", source=CORE):
+    def notify_reg(self, body, state="active;expires=600000", source=CORE, **headers):
         """A NOTIFY in the dialog of the server's reg subscription."""
         news = self.request(
             "NOTIFY",
             f"sip:{SERVER[0]}:{SERVER[1]}",
             body=body,
             source=source,
-            From=f"<{self.subscribe.parsed_uri}>;tag=notifier",
-            To=str(self.subscribe.get("From")),
-            Call_ID=self.subscribe.call_id,
-            CSeq=f"{next(self._cseq)} NOTIFY",
-            Event="reg",
-            Subscription_State=state,
-            Content_Type="application/reginfo+xml" if body else None,
+            **{
+                "From": f"<{self.subscribe.parsed_uri}>;tag=notifier",
+                "To": str(self.subscribe.get("From")),
+                "Call_ID": self.subscribe.call_id,
+                "CSeq": f"{next(self._cseq)} NOTIFY",
+                "Event": "reg",
+                "Subscription_State": state,
+                "Content_Type": "application/reginfo+xml" if body else None,
+                **headers,
+            },
         )
         self._take_reg_subscribe(news)
         self.acknowledge(news)

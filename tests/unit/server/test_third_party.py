@@ -100,6 +100,16 @@ def test_refresh_answered_481_leads_to_a_new_subscription(registered, text):
     assert registered.notify_reg(text.reginfo(text.contact(1)))[0].status == 200
 
 
+def test_core_that_comes_from_elsewhere_gets_a_new_subscription(registered, text):
+    before = registered.subscribe
+    _, subscribe = registered.third_party(Contact="<sip:192.0.2.7:5054>")
+    assert (subscribe.to.tag, subscribe.get("Route")) == (None, "<sip:192.0.2.7:5054;lr>")
+    assert subscribe.call_id != before.call_id
+    assert registered.notify_reg(text.reginfo(text.contact(1)))[0].status == 200
+    registered.subscribe = before
+    assert registered.notify_reg(text.reginfo(text.contact(1), version=1))[0].status == 481
+
+
 def test_deactivated_is_not_followed_by_a_subscription_before_the_next_register(registered, text):
     registered.notify_reg(text.reginfo(state="terminated", version=1), state="terminated;reason=deactivated")
     assert registered.advance(3000) == []

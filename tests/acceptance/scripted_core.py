@@ -1,0 +1,264 @@
+"""A core that a test plays: it registers a user with the PoC server, watches and publishes, and notes all it is told.
+
+Nothing is lost on the way, since the server's socket outlives the server. What a server had read when it was killed is
+sent again by `send_again`; not before, or a copy would be waiting for the next life of one that has answered already.
+"""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from killable import WITHIN
+from talkburst.sip.message import Message, Request, Response, response_to
+from talkburst.sip.parser import parse_message
+from talkburst.xml.poc_settings import from_xml
+
+Address = tuple[str, int]
+
+
+def instance(user: str) -> str:
+    return f"urn:uuid:{user}"
+
+
+def settings(user: str, mode: str) -> bytes:
+    """What a client of the user publishes."""
+    return (
+        '<poc-settings xmlns="urn:oma:params:xml:ns:poc:poc-settings">'
+        f'<entity id="{instance(user)}"><isb-settings><incoming-session-barring active="false"/></isb-settings>'
+        f"<am-settings><answer-mode>{mode}</answer-mode></am-settings></entity></poc-settings>"
+    ).encode()
+
+
+def shown(notify: Request) -> dict[str, str | None]:
+    """Entity id: answer mode of a document that the server sent."""
+    return {entity.id: entity.answer_mode for entity in from_xml(notify.body).entities}
+
+
+@dataclass
+class Watch:
+    """One poc-settings subscription of a user, as its client has it."""
+
+    user: str
+    call_id: str
+    tag: str
+    remote_tag: str = ""
+    cseq: int = 0
+    notifies: list[Request] = field(default_factory=list)
+
+    @property
+    def last(self) -> Request:
+        return self.notifies[-1]
+
+
+class ScriptedCore(asyncio.DatagramProtocol):
+    """One UDP socket toward the server. `on_message(message)` hears all that comes from there, `on_sent(message)` all
+    that goes there."""
+
+    def __init__(self, server: Address) -> None:
+        self.server = server
+        self.on_message: Callable[[Message], None] = lambda message: None
+        self.on_sent: Callable[[Message], None] = lambda message: None
+        self.answers_notify = True
+        self.log: list[Message] = []
+        self.watches: dict[str, Watch] = {}  # by Call-ID
+        self.reg_subscribes: dict[str, list[Request]] = defaultdict(list)  # by user, all that were taken
+        self.unregistered: set[str] = set()
+        self._reg_versions: dict[str, itertools.count[int]] = {}
+        self._reg_cseq: dict[str, int] = defaultdict(int)
+        self._answers: dict[tuple[str, str], asyncio.Future[Response]] = {}
+        self._unanswered: dict[tuple[str, str], Request] = {}
+        self._numbers = itertools.count(1)
+        self._news = asyncio.Event()
+        self._closed = asyncio.Event()
+
+    @classmethod
+    async def open(cls, server: Address) -> "ScriptedCore":
+        _, core = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: cls(server), local_addr=("127.0.0.1", 0)
+        )
+        return core
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert hasattr(transport, "sendto")
+        self._transport = transport
+        self.host, self.port = transport.get_extra_info("sockname")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._closed.set()
+
+    async def close(self) -> None:
+        self._transport.close()
+        await self._closed.wait()
+
+    # In
+
+    def datagram_received(self, data: bytes, source: Address) -> None:
+        message = parse_message(data)
+        assert isinstance(message, Request | Response), message
+        self.log.append(message)
+        self.on_message(message)
+        if isinstance(message, Response):
+            waiting = self._answers.get((message.call_id, str(message.cseq)))
+            if waiting is not None and not waiting.done() and message.status >= 200:
+                waiting.set_result(message)
+        elif message.method == "NOTIFY":
+            self._take_notify(message)
+        elif message.method == "SUBSCRIBE":
+            self._take_reg_subscribe(message)
+        self._news.set()
+
+    def error_received(self, error: Exception) -> None:
+        """The server is down: that is what is tried here."""
+
+    def _take_notify(self, notify: Request) -> None:
+        watch = self.watches.get(notify.call_id)
+        remote_tag = notify.from_.tag or ""
+        if watch is None or watch.remote_tag not in ("", remote_tag):
+            self._reply(notify, 481)
+            return
+        watch.remote_tag = remote_tag
+        if all(notify.cseq.number != known.cseq.number for known in watch.notifies):
+            watch.notifies.append(notify)
+        if self.answers_notify:
+            self._reply(notify, 200)
+
+    def _take_reg_subscribe(self, subscribe: Request) -> None:
+        user = str(subscribe.to.uri).removeprefix("sip:").partition("@")[0]
+        if user in self.unregistered:
+            self._reply(subscribe, 481 if subscribe.to.tag else 480)
+            return
+        self.reg_subscribes[user].append(subscribe)
+        expires = subscribe.get("Expires") or "0"
+        self._reply(subscribe, 200, ("Expires", expires), ("Contact", f"<sip:{self.host}:{self.port}>"))
+        self.notify_reg(user)
+
+    def _reply(self, request: Request, status: int, *headers: tuple[str, object]) -> None:
+        answer = response_to(request, status, to_tag=request.to.tag or "core", headers=headers)
+        self._send(answer)
+
+    # Out
+
+    def _send(self, message: Message) -> None:
+        self._transport.sendto(message.to_bytes(), self.server)
+        self.on_sent(message)
+
+    def notify_reg(self, user: str, *, contact: bool = True, state: str = "active;expires=600000") -> None:
+        """A NOTIFY in the dialog of the server's reg subscription; nobody waits for its answer."""
+        subscribe = self.reg_subscribes[user][-1]
+        versions = self._reg_versions.setdefault(subscribe.call_id, itertools.count())
+        self._reg_cseq[subscribe.call_id] += 1
+        headers = [
+            ("From", f"<sip:{user}@ims.example>;tag={subscribe.to.tag or 'core'}"),
+            ("To", str(subscribe.from_)),
+            ("Call-ID", subscribe.call_id),
+            ("CSeq", f"{self._reg_cseq[subscribe.call_id]} NOTIFY"),
+            ("Contact", f"<sip:{self.host}:{self.port}>"),
+            ("Event", "reg"),
+            ("Subscription-State", state),
+        ]
+        request = self._request("NOTIFY", f"sip:{self.server[0]}:{self.server[1]}", headers)
+        request.set_body(self._reginfo(user, next(versions), contact), "application/reginfo+xml")
+        self._send(request)
+
+    def _reginfo(self, user: str, version: int, contact: bool) -> bytes:
+        bound = (
+            f'<contact id="c" state="active" event="registered"><uri>sip:{user}@127.0.0.1:5090</uri>'
+            '<unknown-param name="+g.poc.talkburst"/>'
+            f'<unknown-param name="+sip.instance">"&lt;{instance(user)}&gt;"</unknown-param></contact>'
+        )
+        return (
+            f'<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="{version}" state="full">'
+            f'<registration aor="sip:{user}@ims.example" id="r" state="{"active" if contact else "terminated"}">'
+            f"{bound if contact else ''}</registration></reginfo>"
+        ).encode()
+
+    def _request(self, method: str, uri: str, headers: list[tuple[str, str]], via: str = "") -> Request:
+        branch = f"z9hG4bK{next(self._numbers)}"
+        top = [("Via", f"SIP/2.0/UDP {self.host}:{self.port};branch={branch}")]
+        below = [("Via", f"SIP/2.0/UDP {via};branch={branch}x")] if via else []
+        return Request(method, uri, [*top, *below, ("Max-Forwards", "69"), *headers])
+
+    async def ask(self, request: Request) -> Response:
+        """The final answer to a request."""
+        key = request.call_id, str(request.cseq)
+        self._unanswered[key] = request
+        self._answers[key] = asyncio.get_running_loop().create_future()
+        self._send(request)
+        answer = await asyncio.wait_for(self._answers[key], WITHIN)
+        del self._unanswered[key]
+        return answer
+
+    def send_again(self) -> None:
+        """What a client does while it has no answer: the same request once more."""
+        for request in self._unanswered.values():
+            self._transport.sendto(request.to_bytes(), self.server)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for what the server sends to make `condition` true."""
+        async with asyncio.timeout(WITHIN):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+    # What users do
+
+    async def register(self, user: str, expires: int = 3600) -> Response:
+        """Third-party registration of a user."""
+        headers = [
+            ("From", "<sip:scscf.ims.example>;tag=core"),
+            ("To", f"<sip:{user}@ims.example>"),
+            ("Call-ID", f"register-{next(self._numbers)}"),
+            ("CSeq", "1 REGISTER"),
+            ("Contact", f"<sip:{self.host}:{self.port}>"),
+            ("Expires", str(expires)),
+        ]
+        return await self.ask(self._request("REGISTER", "sip:poc.ims.example", headers))
+
+    async def watch(self, user: str, expires: int = 3600) -> Watch:
+        """SUBSCRIBE poc-settings; returns when it was accepted and told."""
+        number = next(self._numbers)
+        watch = Watch(user, f"watch-{number}", f"tag-{number}")
+        self.watches[watch.call_id] = watch
+        answer = await self.subscribe(watch, expires)
+        assert answer.status == 200, answer.start_line
+        await self.until(lambda: watch.notifies)
+        return watch
+
+    async def subscribe(self, watch: Watch, expires: int = 3600) -> Response:
+        """The next SUBSCRIBE of a subscription."""
+        watch.cseq += 1
+        tag = f";tag={watch.remote_tag}" if watch.remote_tag else ""
+        headers = [
+            ("From", f"<sip:{watch.user}@ims.example>;tag={watch.tag}"),
+            ("To", f"<sip:{watch.user}@ims.example>{tag}"),
+            ("Call-ID", watch.call_id),
+            ("CSeq", f"{watch.cseq} SUBSCRIBE"),
+            ("Contact", f"<sip:{watch.user}@{self.host}:{self.port}>"),
+            ("Record-Route", f"<sip:{self.host}:{self.port};lr>"),
+            ("Event", "poc-settings"),
+            ("Expires", str(expires)),
+            ("P-Asserted-Identity", f"<sip:{watch.user}@ims.example>"),
+        ]
+        target = f"sip:{self.server[0]}:{self.server[1]}" if tag else f"sip:{watch.user}@ims.example"
+        return await self.ask(self._request("SUBSCRIBE", target, headers))
+
+    async def publish(self, user: str, mode: str = "", etag: str | None = None, expires: int = 3600) -> Response:
+        """PUBLISH; without a mode it is a refresh, or with Expires 0 the end."""
+        number = next(self._numbers)
+        headers = [
+            ("From", f"<sip:{user}@ims.example>;tag=p{number}"),
+            ("To", f"<sip:{user}@ims.example>"),
+            ("Call-ID", f"publish-{number}"),
+            ("CSeq", "1 PUBLISH"),
+            ("Event", "poc-settings"),
+            ("Expires", str(expires)),
+            ("P-Asserted-Identity", f"<sip:{user}@ims.example>"),
+        ]
+        if etag is not None:
+            headers.append(("SIP-If-Match", etag))
+        request = self._request("PUBLISH", f"sip:{user}@ims.example", headers, via="127.0.0.1:5090")
+        if mode:
+            request.set_body(settings(user, mode), "application/poc-settings+xml")
+        return await self.ask(request)
