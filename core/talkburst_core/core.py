@@ -15,7 +15,7 @@ from talkburst.sip.digest import DigestVerifier
 from talkburst.sip.engine import Engine, ServerTransaction
 from talkburst.sip.flow import Flow
 from talkburst.sip.notifier import Notifier, contact_uri
-from talkburst.sip.proxy import Proxy, Routed, Target
+from talkburst.sip.proxy import Proxy, Routed
 from talkburst.sip.uas import Uas
 from talkburst_core.authentication import Authentication, Decide
 from talkburst_core.bindings import Limits, Registration
@@ -89,7 +89,7 @@ class Core:
         self.third_party = ThirdPartyRegistration(
             engine,
             policy.uri,
-            lambda: contact_uri(engine.listener(SERVERS)),
+            lambda server: contact_uri(engine.source(Request("REGISTER", server), listener=SERVERS)),
             SERVERS,
             decide,
             self.registrar.deregister,
@@ -115,7 +115,7 @@ class Core:
             subscribers=self.subscribers,
             authentication=authentication,
             domains=self.policy.all_domains,
-            service_route=lambda: f"<sip:{ORIGINATING}@{self.engine.listener(CLIENTS).sent_by};lr>",
+            service_route=self._service_route,
             charging=self._charging,
             decide=self._decide,
             on_event=self._on_registration,
@@ -172,7 +172,8 @@ class Core:
         if from_client:
             strip(routed.request)
         if not self._is_for_us(routed):
-            self.proxy.forward_ack(routed.request, Target(self._outbound(routed, flow.listener)), now)
+            target = self._routing.target(routed.request, self._outbound(routed, flow.listener))
+            self.proxy.forward_ack(routed.request, target, now)
 
     def on_cancel(self, transaction: ServerTransaction, now: float) -> None:
         if not self.proxy.on_cancel(transaction, now):
@@ -219,6 +220,13 @@ class Core:
             self._routing.terminate(transaction, request, now)
 
     # Both
+
+    def _service_route(self, flow: Flow) -> str:
+        """Leads a client back where its REGISTER came in, by the same transport."""
+        side = flow.listener if _side(flow.listener) == CLIENTS else CLIENTS
+        listener = self.engine.listener(side)
+        listener = self.engine.sibling(listener, flow.transport) or listener
+        return f"<sip:{ORIGINATING}@{listener.hostport};lr>"
 
     def _is_for_us(self, routed: Routed) -> bool:
         """Whether the Request-URI names the core itself: one of its addresses, its name, or a domain without a user.

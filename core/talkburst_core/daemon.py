@@ -1,7 +1,6 @@
 """The core as a daemon: its settings, its files, its two listeners."""
 
 import secrets
-from collections import defaultdict
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -9,14 +8,13 @@ from pathlib import Path
 from typing import Final
 
 import talkburst
-from talkburst.daemon.address import advertised, parse_listen, show_host_port
+from talkburst.daemon.address import show_host_port
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
-from talkburst.net import Clock, SipNode
+from talkburst.net import Clock, SipNode, listen_all
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
-from talkburst.sip.flow import Listener
 from talkburst.sip.timers import Timers
 from talkburst_core import credentials, profile
 from talkburst_core.bindings import Binding, Limits, Registration
@@ -61,22 +59,9 @@ class CoreDaemon:
 
     async def start(self) -> list[str]:
         """Opens the listener for clients, then the one for servers, each where the settings say."""
-        addresses = await self._listen(CLIENTS, self._settings.listen, self._settings.advertise)
-        addresses += await self._listen(SERVERS, self._settings.listen_servers, self._settings.advertise_servers)
-        return addresses
-
-    async def _listen(self, side: str, entries: list[str], advertise: str) -> list[str]:
-        """The first of each transport is called by the side's name, further ones "clients/2" and so on."""
-        counts: defaultdict[str, int] = defaultdict(int)
-        addresses = []
-        for entry in entries:
-            address = parse_listen(entry)
-            counts[address.transport] += 1
-            number = counts[address.transport]
-            name = side if number == 1 else f"{side}/{number}"
-            listener = await self._node.listen(name, address, advertised(advertise, address))
-            addresses.append(_shown(listener))
-        return addresses
+        own = self._settings
+        addresses = await listen_all(self._node, CLIENTS, own.listen, own.advertise)
+        return addresses + await listen_all(self._node, SERVERS, own.listen_servers, own.advertise_servers)
 
     async def stop(self) -> None:
         await self._node.close()
@@ -116,10 +101,6 @@ def _contact(binding: Binding, now: float) -> dict[str, object]:
         "source": show_host_port(*binding.flow.remote),
         "path": binding.path,
     }
-
-
-def _shown(listener: Listener) -> str:
-    return f"{listener.transport.lower()}:{show_host_port(listener.host, listener.port)}"
 
 
 def _policy(whole: Settings) -> Policy:

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from typing import Final
 
 import talkburst
-from talkburst.daemon.address import advertised, parse_listen, show_host_port
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.trust import Trust
-from talkburst.net import Clock, SipNode
+from talkburst.net import Clock, SipNode, listen_all
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.timers import Timers
@@ -69,13 +68,7 @@ class ServerDaemon:
 
     async def start(self) -> list[str]:
         """Opens the listeners. Nothing else has to be up: what the server needs it asks for when users register."""
-        addresses = []
-        for number, entry in enumerate(self._settings.listen, 1):
-            address = parse_listen(entry)
-            name = self.name if number == 1 else f"{self.name}/{number}"
-            listener = await self._node.listen(name, address, advertised(self._settings.advertise, address))
-            addresses.append(f"{listener.transport.lower()}:{show_host_port(listener.host, listener.port)}")
-        return addresses
+        return await listen_all(self._node, self.name, self._settings.listen, self._settings.advertise)
 
     async def stop(self) -> None:
         """Subscriptions are left to the other side: it finds out with its next request in them."""

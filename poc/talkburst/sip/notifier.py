@@ -25,7 +25,7 @@ from typing import NamedTuple
 from talkburst.sip.dialog import Dialog, DialogKey, contact_of, key_of
 from talkburst.sip.engine import Engine
 from talkburst.sip.event_package import Ending, NotifierSubscription, Package
-from talkburst.sip.flow import Listener
+from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.headers import parse_name_addr
 from talkburst.sip.message import Request, Response
 from talkburst.sip.negotiation import acceptable, granted
@@ -170,7 +170,7 @@ class Notifier:
             subscription = self._subscription(transaction, request, package, resource)
         else:
             subscription.dialog.refresh_target(request)
-        subscription.accept = accept
+        subscription.accept, subscription.flow = accept, connection_of(transaction, request)
         return subscription, expires
 
     def _subscription(
@@ -185,7 +185,7 @@ class Notifier:
             subscriber=subscriber_of(request),
             event_id=request.event.id if request.event is not None else None,
             listener=transaction.listener,
-            contact=self._contact(self._engine.listener(transaction.listener)),
+            contact=self._contact(self._engine.listener(transaction.listener, transaction.flow.transport)),
         )
 
     def _accept(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
@@ -251,7 +251,10 @@ class Notifier:
         request.add("Subscription-State", _subscription_state(subscription, now))
         if body is not None:
             request.set_body(body, self._packages[subscription.package].media_type)
-        self._engine.send_request(request, partial(self._answered, subscription), now, listener=subscription.listener)
+        # A connection that is gone leaves the Contact to be tried.
+        flow = subscription.flow if subscription.flow is not None and self._engine.is_open(subscription.flow) else None
+        answered = partial(self._answered, subscription)
+        self._engine.send_request(request, answered, now, listener=subscription.listener, flow=flow)
 
     def _answered(self, subscription: NotifierSubscription, outcome: Response | Failure, now: float) -> None:
         """RFC 6665 4.2.2: which answers end the subscription. A transport error counts as 503 (RFC 3261 8.1.3.1)."""
@@ -270,8 +273,16 @@ class Notifier:
 
 def contact_uri(listener: Listener) -> str:
     """Where requests of a dialog reach us: the advertised address of the listener."""
-    transport = "" if listener.transport == "UDP" else f";transport={listener.transport.lower()}"
-    return f"sip:{listener.sent_by}{transport}"
+    return f"sip:{listener.hostport}"
+
+
+def connection_of(transaction: ServerTransaction, request: Request) -> Flow | None:
+    """The connection on which requests of a new dialog reach the peer, None where there is none.
+
+    Its other end is the peer itself, or a proxy that stays on the way; not one that only the first request passed.
+    """
+    direct = len(request.vias) == 1 or request.get("Record-Route") is not None or bool(request.to.tag)
+    return transaction.flow if transaction.flow.connection and direct else None
 
 
 def subscriber_of(request: Request) -> str:

@@ -29,10 +29,10 @@ def test_without_anything_it_is_the_demo_world() -> None:
     settings = load(environ={})
     assert settings.model_dump() == Settings().model_dump()
     assert settings.core.domain == "ims.example"
-    assert settings.core.listen == ["udp:127.0.0.1:5060"]
-    assert settings.core.listen_servers == ["udp:127.0.0.1:5054"]
-    assert settings.server.listen == ["udp:127.0.0.1:5070"]
-    assert settings.client.listen == ["udp:127.0.0.1:5090"]
+    assert settings.core.listen == ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+    assert settings.core.listen_servers == ["udp:127.0.0.1:5054", "tcp:127.0.0.1:5054"]
+    assert settings.server.listen == ["udp:127.0.0.1:5070", "tcp:127.0.0.1:5070"]
+    assert settings.client.listen == ["udp:127.0.0.1:5090", "tcp:127.0.0.1:5090"]
     assert settings.hosts["scscf.ims.example"] == "127.0.0.1:5054"
     assert settings.timers.t1 == 0.5
     assert settings.xdms.accounts["sip:alice@ims.example"].aliases == [
