@@ -277,3 +277,11 @@ def test_keys_are_found_by_line() -> None:
         ("xdms", "accounts"): 6,
         ("xdms", "accounts", "sip:a"): 7,
     }
+
+
+def test_a_client_that_is_to_speak_tcp_needs_a_listener_for_it(file: Path) -> None:
+    assert problems(file, '[client]\ntransport = "tcp"\nlisten = ["udp:127.0.0.1:5090"]') == [
+        "talkburst.toml:2: client.transport: tcp needs a listener of its own: add tcp:HOST:PORT to client.listen"
+    ]
+    assert Settings(client={"transport": "tcp", "listen": ["fd:7"]}).client.transport == "tcp"
+    assert Settings(client={"listen": ["tcp:127.0.0.1:5090"]}).client.transport == "udp"
