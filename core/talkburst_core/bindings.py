@@ -128,6 +128,8 @@ def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> 
         if default != 0 or len(request.values("Contact")) > 1:
             return Refusal(400, "Contact * stands alone and needs Expires 0")
         return update
+    if len(request.contacts) > MOST_CONTACTS:
+        return Refusal(403, f"A user has at most {MOST_CONTACTS} contacts")
     for contact in request.contacts:
         if not isinstance(contact.uri, SipUri):
             return Refusal(400, f"Contact {contact.uri} is not a SIP URI")

@@ -172,8 +172,7 @@ class Core:
         if from_client:
             strip(routed.request)
         if not self._is_for_us(routed):
-            target = self._routing.target(routed.request, self._outbound(routed, flow.listener))
-            self.proxy.forward_ack(routed.request, target, now)
+            self._routing.acknowledge(routed.request, flow, self._outbound(routed, flow.listener), now)
 
     def on_cancel(self, transaction: ServerTransaction, now: float) -> None:
         if not self.proxy.on_cancel(transaction, now):

@@ -96,7 +96,15 @@ class Routing:
     def follow(
         self, transaction: ServerTransaction, request: Request, listener: str, now: float, *, foreign: bool = False
     ) -> None:
-        """Sends a request where its Route, else its Request-URI, says. `foreign`: out of our domains."""
+        """Sends a request where its Route, else its Request-URI, says. `foreign`: out of our domains.
+
+        Where that is a user of ours, it stands for the contacts (RFC 3261 16.5): not every client learns the Contact of
+        the other end, and the address of our domain would bring the request back to us. A tag in To is no proof that
+        there is a dialog, so the criteria of that user hold.
+        """
+        if request.get("Route") is None and self._is_ours(request):
+            self.terminate(transaction, request, now)
+            return
         trusted = not foreign and not listener.startswith(self.clients)
         if not trusted:
             withhold(request)
@@ -124,9 +132,8 @@ class Routing:
         Not among everybody's: a user may register whatever Contact, and must not get what is for another one.
         """
         found = self.subscribers.find(str(request.to.uri))
-        registration = self.registration(found[0].key) if found is not None else None
         uri = request.parsed_uri
-        for binding in registration.bindings if registration is not None else ():
+        for binding in self._bindings(found[0]) if found is not None else ():
             if self.engine.is_open(binding.flow) and not binding.path and _same_place(binding.contact.uri, uri):
                 return binding.flow
         return None
@@ -141,6 +148,24 @@ class Routing:
             return False
         self._answer(transaction, request, 430, "no connection to the device", now)
         return True
+
+    def acknowledge(self, request: Request, flow: Flow, listener: str, now: float) -> None:
+        """Sends the ACK of a 2xx the same way; to one contact, since nobody else has an INVITE to acknowledge."""
+        targets = [self.target(request, listener)]
+        if request.get("Route") is None and self._is_ours(request):
+            found = self.subscribers.find(request.uri)
+            others = [] if found is None else [each for each in self._bindings(found[0]) if each.flow != flow]
+            targets = [_target(binding) for binding in others]
+        if targets:
+            self.proxy.forward_ack(request, targets[0], now)
+
+    def _is_ours(self, request: Request) -> bool:
+        uri = request.parsed_uri
+        return isinstance(uri, SipUri) and uri.host in self.domains and uri.port is None
+
+    def _bindings(self, subscriber: Subscriber) -> list[Binding]:
+        registration = self.registration(subscriber.key)
+        return list(registration.bindings) if registration is not None else []
 
     # Application servers
 
@@ -238,8 +263,7 @@ class Routing:
 
         RFC 3261 16.5, RFC 3327 5.4. The source alone does not tell: all users behind one proxy share it.
         """
-        registration = self.registration(leg.subscriber.key)
-        bindings = list(registration.bindings) if registration is not None else []
+        bindings = self._bindings(leg.subscriber)
         caller = asserted_by_peer(leg.request, self.subscribers)
         own = caller is not None and caller.subscriber is leg.subscriber
         source = flow_key(leg.transaction.flow)

@@ -1,8 +1,9 @@
 """The XDM documents of a user: fetched from the PoC XDMS and the Shared XDMS, and kept to be validated later.
 
 For each PoC Address: the directory, the access policy, the group documents that the directory lists, the URI lists.
-That there is no such document is normal. An XDMS that cannot be reached is asked again, at growing intervals; one that
-answers with a fault, at the user's next registration. Neither holds anything else up.
+That there is no such document is normal. An XDMS that cannot be reached, or says itself that it failed (5xx), is asked
+again, at growing intervals; one that answers with another fault, at the user's next registration. Neither holds
+anything else up.
 """
 
 import asyncio
@@ -164,7 +165,8 @@ class UserDocuments:
             tally.missing += 1
             kept.pop(uri, None)
             return None
-        raise XdmError(f"{uri}: {answer.status} {answer.problem}".rstrip())
+        why = f"{uri}: {answer.status} {answer.problem}".rstrip()
+        raise XcapUnreachableError(why) if answer.status >= 500 else XdmError(why)
 
     def _groups(self, directory: XdmDocument | None) -> list[XcapUri]:
         """The group documents that a directory lists, absolute or below the root."""

@@ -142,6 +142,9 @@ class PocServer:
             what = "PoC Addresses learnt" if registration.addresses else f"no active contact of the user has {TAG}"
             facts = {"addresses": registration.addresses or None, "contacts": len(registration.contacts)}
             self._decide(what, {"user": watcher.user, **facts})
+            left = [each for each in before.addresses if each not in registration.addresses] if before else []
+            if left:
+                self._forget(left)
         if user is not None:
             self.settings.contacts(user, registration.contacts, now)
         if registration.addresses and (changed or watcher.documents_due):

@@ -25,15 +25,21 @@ async def check(capture: Path, report: Path) -> tuple[int, dict[str, Any]]:
     return status, read
 
 
-class Dumpcap:
-    """`dumpcap -i lo` while a demo runs."""
+def both(address: str) -> list[str]:
+    """UDP and TCP on one port, as a daemon's `listen` has it."""
+    return [f"udp:{address}", f"tcp:{address}"]
 
-    def __init__(self, program: str, file: Path) -> None:
+
+class Dumpcap:
+    """`dumpcap -i lo` of some ports, while a demo runs on them."""
+
+    def __init__(self, program: str, file: Path, ports: list[int]) -> None:
         self.program, self.file = program, file
+        self.filter = " or ".join(f"port {port}" for port in ports)
 
     async def __aenter__(self) -> "Dumpcap":
         self.process = await asyncio.create_subprocess_exec(
-            self.program, "-q", "-i", "lo", "-f", "udp or tcp", "-w", str(self.file), stderr=asyncio.subprocess.PIPE
+            self.program, "-q", "-i", "lo", "-f", self.filter, "-w", str(self.file), stderr=asyncio.subprocess.PIPE
         )
         assert self.process.stderr is not None
         while line := await asyncio.wait_for(self.process.stderr.readline(), 20):
@@ -48,12 +54,20 @@ class Dumpcap:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_demo_pcap_and_dumpcap_give_the_verdicts_of_the_live_run(
-    demo: Demo, tmp_path: Path, transport: str
+    demo: Demo, tmp_path: Path, free_udp_port: Callable[[], int], transport: str
 ) -> None:
     dumpcap = need("dumpcap")
     written, captured = tmp_path / "demo.pcap", tmp_path / "wire.pcapng"
-    async with Dumpcap(dumpcap, captured):
-        ran = await demo("--pcap", str(written), "--transport", transport)
+    ports = [free_udp_port() for _ in range(5)]
+    clients, servers, server, client, xdms = (f"127.0.0.1:{port}" for port in ports)
+    config = {
+        "core": {"listen": both(clients), "listen_servers": both(servers)},
+        "server": {"listen": both(server)},
+        "client": {"listen": both(client)},
+        "xdms": {"listen": [f"tcp:{xdms}"]},
+    }
+    async with Dumpcap(dumpcap, captured, ports):
+        ran = await demo("--pcap", str(written), "--transport", transport, config=config)
     assert ran.status == 0, ran.explain()
     if transport == "tcp":
         assert b"SIP/2.0/UDP" not in written.read_bytes()

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from talkburst.sip.headers import HeaderError, NameAddr, parse_name_addr
 from talkburst.sip.message import Message, Request, Response
-from talkburst.sip.uri import SipUri
+from talkburst.sip.uri import SipUri, Uri
 
 DialogKey = tuple[str, str, str]
 
@@ -98,7 +98,7 @@ class Dialog:
         target, routes = self.remote_target, self.route_set
         if routes and not _is_loose(routes[0]):
             # A strict router wants to see itself in the Request-URI; the remote target travels as the last Route.
-            target, routes = _request_uri(routes[0]), [*routes[1:], f"<{self.remote_target}>"]
+            target, routes = _request_uri(parse_name_addr(routes[0]).uri), [*routes[1:], f"<{self.remote_target}>"]
         headers: list[tuple[str, object]] = [("Route", route) for route in routes]
         headers += [
             ("From", with_tag(self.local, self.local_tag)),
@@ -130,7 +130,7 @@ def contact_of(message: Message) -> str:
     contacts = [] if message.contact_is_wildcard else message.contacts
     if not contacts:
         raise HeaderError("Contact is missing, and a dialog needs one")
-    return str(contacts[0].uri)
+    return _request_uri(contacts[0].uri)
 
 
 def _is_loose(route: str) -> bool:
@@ -138,9 +138,8 @@ def _is_loose(route: str) -> bool:
     return not isinstance(uri, SipUri) or uri.lr
 
 
-def _request_uri(route: str) -> str:
-    """The URI of a Route without what a Request-URI may not have. RFC 3261 12.2.1.1 and table 1."""
-    uri = parse_name_addr(route).uri
+def _request_uri(uri: Uri) -> str:
+    """The URI of a Route or Contact without what a Request-URI may not have. RFC 3261 12.2.1.1 and table 1."""
     if isinstance(uri, SipUri):
         params = {name: value for name, value in uri.params.items() if name != "method"}
         uri = SipUri(uri.scheme, uri.user, uri.host, uri.port, params, None, uri.password)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from talkburst.sip.engine import Engine
     from talkburst.sip.transaction.user import TransactionUser
 
+MATCHED_BY = ("Via", "CSeq")  # what tells a client which request a response is to (RFC 3261 17.1.3)
 ANSWERED_WITH = ("Via", "From", "To", "Call-ID", "CSeq")  # what a response copies from its request
 
 
@@ -152,8 +153,8 @@ class Inbound:
             self._answer_stateless(malformed.request, flow, malformed.status, malformed.text)
 
     def _answer_stateless(self, request: Request, flow: Flow, status: int, text: str) -> None:
-        """Answer without a transaction (RFC 3261 8.2.7); an ACK is never answered, nor a request without a sender."""
-        if request.method == "ACK" or any(request.get(name) is None for name in ANSWERED_WITH):
+        """Answer without a transaction (RFC 3261 8.2.7): all but an ACK, and what nobody could match to a request."""
+        if request.method == "ACK" or any(request.get(name) is None for name in MATCHED_BY):
             return
         try:
             destination = reply_flow(record_source(request, flow), flow)

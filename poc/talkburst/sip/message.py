@@ -132,28 +132,33 @@ class Message:
         self._lines = [line for line in self._lines if line.key != key]
         self._forget(key)
 
-    def remove_first(self, name: str) -> None:
-        """Drops the first element of the first field of that name: the top Via, the first Route."""
-        self._exchange_first(header_key(name), None)
+    def remove_first(self, name: str, number: int = 1) -> None:
+        """Drops the first elements of the fields of that name: the top Via, the first Routes."""
+        key = header_key(name)
+        while number > 0 and (index := self._index(key)) is not None:
+            line = self._lines[index]
+            elements = _elements(line)
+            if len(elements) > number:
+                self._lines[index] = _header_line(line.name, ", ".join(elements[number:]))
+            else:
+                del self._lines[index]
+            number -= max(1, len(elements))
+        self._forget(key)
 
     def replace_first(self, name: str, value: object) -> None:
         """Puts `value` in the place of the first element; without such a field it is prepended."""
         key = header_key(name)
-        if not self._exchange_first(key, _one_line(str(value))):
+        index = self._index(key)
+        if index is None:
             self.prepend(name, value)
+            return
+        line = self._lines[index]
+        self._lines[index] = _header_line(line.name, ", ".join([_one_line(str(value)), *_elements(line)[1:]]))
+        self._forget(key)
 
-    def _exchange_first(self, key: str, value: str | None) -> bool:
-        for index, line in enumerate(self._lines):
-            if line.key == key:
-                elements = [line.value] if key in NEVER_SPLIT else split_commas(line.value)
-                elements[:1] = [] if value is None else [value]
-                if elements:
-                    self._lines[index] = _header_line(line.name, ", ".join(elements))
-                else:
-                    del self._lines[index]
-                self._forget(key)
-                return True
-        return False
+    def _index(self, key: str) -> int | None:
+        """Where the first field of that name stands."""
+        return next((index for index, line in enumerate(self._lines) if line.key == key), None)
 
     def set_body(self, body: bytes, content_type: str | None) -> None:
         """Puts a body with its type in; None takes the Content-Type away."""
@@ -416,6 +421,10 @@ def _has_tag(request: Request) -> bool:
         return request.to.tag is not None
     except HeaderError:
         return ";tag=" in (request.get("to") or "").lower()
+
+
+def _elements(line: HeaderLine) -> list[str]:
+    return [line.value] if line.key in NEVER_SPLIT else split_commas(line.value)
 
 
 def _header_line(name: str, value: object) -> HeaderLine:

@@ -139,7 +139,9 @@ class Proxy:
         """Whether this very request was sent out by us and came back unchanged; a spiral has changed on its way."""
         ours = {listener.sent_by for listener in self._engine.listeners()}
         branches = [(via.branch or "").lower() for via in request.vias if via.sent_by in ours]
-        return bool(branches) and any(
+        if not any((branch, request.method) in self._engine.clients for branch in branches):
+            return False  # nothing that is still pending came from here: no need to look at all that is
+        return any(
             context.sent(branches)
             and context.request.uri == request.uri
             and context.request.values("Route") == request.values("Route")
@@ -158,8 +160,8 @@ class Proxy:
             if not isinstance(route.uri, SipUri) or not self.is_own_route(route.uri):
                 break
             routed.own.append(route.uri)
-        for _ in routed.own:
-            request.remove_first("Route")
+        if routed.own:
+            request.remove_first("Route", len(routed.own))
         return routed
 
     def _undo_strict_routing(self, request: Request) -> None:

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Final
 
 from talkburst.sip.agenda import Agenda, Alarm
-from talkburst.sip.backoff import Backoff, renewal, retry_after
+from talkburst.sip.backoff import MOST_PROLONGATIONS, Backoff, renewal, retry_after
 from talkburst.sip.dialog import with_tag
 from talkburst.sip.headers import NameAddr
 from talkburst.sip.message import Request, Response
@@ -129,6 +129,7 @@ class Publisher:
         self._target = target
         self._identity = identity
         self._expires = expires
+        self._prolongations = 0
         self._headers = tuple(headers)
         self.route = list(route)
         self._on_stored = on_stored
@@ -223,6 +224,7 @@ class Publisher:
 
     def _keep(self, response: Response, body: bytes | None, now: float) -> None:
         self._backoff.reset()
+        self._prolongations = 0
         # RFC 3903 6 demands both headers. Without a tag the next publication is an initial one, which every ESC takes.
         self.etag = (response.get("SIP-ETag") or "").strip() or None
         expires = (response.get("Expires") or "").strip()
@@ -239,6 +241,9 @@ class Publisher:
         minimum = (response.get("Min-Expires") or "").strip()
         if not minimum.isdecimal() or not self._expires < int(minimum) < 2**32:
             return False
+        if self._prolongations == MOST_PROLONGATIONS:
+            return False
+        self._prolongations += 1
         self._expires = int(minimum)
         return True
 
@@ -255,7 +260,13 @@ class Publisher:
     def _give_up(self, outcome: Response | Failure, now: float) -> None:
         # The entity-tag stays: what it names lives on until it expires, and `remove` can still withdraw it.
         self._stored = self._body
+        if self.expires_at is not None:
+            self._arm(self.expires_at, self._lapsed)
         self._on_failed(outcome, None, now)
+
+    def _lapsed(self, now: float) -> None:
+        self._cancel()
+        self.etag = self.expires_at = None
 
     def _gone(self, now: float) -> None:
         done, self._done = self._done, None

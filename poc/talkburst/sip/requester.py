@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from talkburst.sip.digest import DigestClient
+from talkburst.sip.digest import DigestClient, is_supported
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import AuthHeader, HeaderError, parse_auth
 from talkburst.sip.message import Request, Response
@@ -135,14 +135,7 @@ class _Attempt:
 
     def _meets(self, response: Response) -> bool:
         """Whether the challenges of a 401 or 407 can be answered; the request is then the one to send next."""
-        challenges = []
-        for text in response.get_all(CHALLENGES[response.status][0]):
-            try:
-                challenge = parse_auth(text)
-            except HeaderError:
-                continue
-            if self._is_due(response.status, challenge):
-                challenges.append(challenge)
+        challenges = [each for each in _challenges(response) if self._is_due(response.status, each)]
         request = self._request
         if not challenges or not self._identify(response.status, challenges):
             return False
@@ -170,6 +163,22 @@ class _Attempt:
         self._request = request.copy()
         self._request.set(CHALLENGES[status][1], answer)
         return True
+
+
+def is_answerable(response: Response) -> bool:
+    """Whether a 401 or 407 has a challenge that somebody with the right password could answer."""
+    return any(is_supported(challenge) for challenge in _challenges(response))
+
+
+def _challenges(response: Response) -> list[AuthHeader]:
+    """The challenges of a 401 or 407; what cannot be read is passed over."""
+    found = []
+    for text in response.get_all(CHALLENGES[response.status][0]):
+        try:
+            found.append(parse_auth(text))
+        except HeaderError:
+            continue
+    return found
 
 
 def _is_stale(challenge: AuthHeader) -> bool:

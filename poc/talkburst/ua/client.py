@@ -194,6 +194,8 @@ class PocClient:
             document = from_xml(request.body)
         except XmlError as error:
             self._decide("reg event not understood", {"why": str(error), "call_id": request.call_id})
+            if first and not self._leaving:
+                self._do_without("the first document of the reg event is not understood", now)
             return
         if self._own.apply(document):
             self._reg_event.refresh(now)

@@ -8,11 +8,11 @@ from enum import Enum, auto
 from typing import Final
 
 from talkburst.sip.agenda import Agenda, Alarm
-from talkburst.sip.backoff import Backoff, renewal, retry_after
+from talkburst.sip.backoff import MOST_PROLONGATIONS, Backoff, renewal, retry_after
 from talkburst.sip.dialog import with_tag
 from talkburst.sip.headers import AuthHeader, HeaderError, NameAddr, parse_delta_seconds, parse_name_addrs
 from talkburst.sip.message import Request, Response
-from talkburst.sip.requester import Requester
+from talkburst.sip.requester import CHALLENGES, Requester, is_answerable
 from talkburst.sip.transaction.client import Failure
 from talkburst.sip.uri import SipUri
 from talkburst.ua.account import Account, address
@@ -107,6 +107,7 @@ class Registration:
         self._tag = token()
         self._cseq = 0
         self._expires = account.expires
+        self._prolongations = 0
         self._backoff = Backoff()
         self._recovery = Backoff()
         self._lost_at: float | None = None
@@ -245,6 +246,7 @@ class Registration:
 
     def _accepted(self, response: Response, now: float) -> None:
         self._backoff.reset()
+        self._prolongations = 0
         granted = self._granted(response)
         self.expires_at = now + granted
         self.associated = _addresses(response, "P-Associated-URI")
@@ -284,6 +286,9 @@ class Registration:
         minimum = (response.get("Min-Expires") or "").strip()
         if not minimum.isdecimal() or not self._expires < int(minimum) < 2**32:
             return False
+        if self._prolongations == MOST_PROLONGATIONS:
+            return False
+        self._prolongations += 1
         self._expires = int(minimum)
         return True
 
@@ -300,7 +305,9 @@ class Registration:
         self.expires_at = None
         self._move(Happening.REFUSED, now)
         account = self._account
-        if response.status in (401, 407):
+        if response.status in CHALLENGES and not is_answerable(response):
+            why = "it offers no Digest challenge that can be answered"
+        elif response.status in CHALLENGES:
             why = f"the password of private id {account.private_id} is not accepted"
         elif response.status == 403:
             why = f"private id {account.private_id} may not register {account.public_id}"

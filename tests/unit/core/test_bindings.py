@@ -157,6 +157,12 @@ def test_number_of_contacts_has_an_end(user: User) -> None:
     assert user.register("<sip:a0@h>") is None
 
 
+def test_contacts_are_counted_before_any_is_compared(user: User) -> None:
+    refusal = user.update(*[f"<sip:a{number}@h>" for number in range(MOST_CONTACTS + 1)], expires="0")
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == 403
+
+
 @pytest.mark.parametrize(
     ("contacts", "expires"), [(("*",), None), (("*",), "60"), (("*", "<sip:a@h>"), "0"), (("<sip:a@h>", "*"), "0")]
 )

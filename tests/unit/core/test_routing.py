@@ -486,3 +486,28 @@ def test_route_that_names_the_core_with_its_port_is_its_own(registered) -> None:
     (sent,) = settings(registered, headers="Route: <sip:ims.example:5060;lr>")
     assert sent.to == POC
     assert sent.message.values("Route")[0] == "<sip:poc.ims.example;lr>"
+
+
+def test_dialog_of_a_client_that_knows_only_the_address_of_record(registered) -> None:
+    # What SIPp's own scenario does: neither Route nor the Contact of the other end.
+    bob = ("127.0.0.1", 5092)
+    register(registered, user="bob", source=bob, contact="<sip:bob@127.0.0.1:5092>")
+    common = "From: <sip:alice@ims.example>;tag=a\n To: <sip:bob@ims.example>{}\n Call-ID: call\n CSeq: {} {}"
+    (invite,) = registered.client("INVITE sip:bob@ims.example SIP/2.0\n" + common.format("", 1, "INVITE"))
+    registered.answer(invite, "200 OK", to_tag="b")
+    (ack,) = registered.client("ACK sip:bob@ims.example SIP/2.0\n" + common.format(";tag=b", 1, "ACK"))
+    assert (ack.line, ack.to) == ("ACK sip:bob@127.0.0.1:5092 SIP/2.0", bob)
+    (bye,) = registered.client("BYE sip:bob@ims.example SIP/2.0\n" + common.format(";tag=b", 2, "BYE"))
+    assert (bye.line, bye.to) == ("BYE sip:bob@127.0.0.1:5092 SIP/2.0", bob)
+    assert registered.client("ACK sip:zed@ims.example SIP/2.0\n" + common.format(";tag=b", 1, "ACK")) == []
+
+
+def test_request_in_a_dialog_with_nobody_is_404(registered) -> None:
+    (answer,) = registered.client("""
+        BYE sip:zed@ims.example SIP/2.0
+        From: <sip:alice@ims.example>;tag=a
+        To: <sip:zed@ims.example>;tag=b
+        Call-ID: call
+        CSeq: 2 BYE
+    """)
+    assert answer.line == "SIP/2.0 404 Not Found"

@@ -178,8 +178,9 @@ async def test_user_who_left_is_forgotten_also_in_the_middle_of_a_round(document
     assert documents.show() == {}
 
 
-async def test_xdms_that_cannot_be_reached_is_asked_again_by_itself(documents, poc, said):
-    poc.status = "dead"
+@pytest.mark.parametrize("status", ["dead", 500, 503])
+async def test_xdms_that_cannot_be_reached_or_fails_is_asked_again_by_itself(documents, poc, said, status):
+    poc.status = status
     documents.fetch([ALICE])
     await asyncio.wait_for(poc.reached.wait(), 5)
     poc.status = None

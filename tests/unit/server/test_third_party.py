@@ -141,6 +141,11 @@ def test_expires_0_forgets_the_user(registered):
     assert registered.forgotten == [[ALICE, "sip:+12025550101@ims.example;user=phone", "tel:+12025550101"]]
 
 
+def test_documents_of_an_address_that_is_the_users_no_more_are_forgotten(registered, text):
+    registered.notify_reg(text.reginfo(text.contact(1), aors=(ALICE,), version=1))
+    assert registered.forgotten == [["sip:+12025550101@ims.example;user=phone", "tel:+12025550101"]]
+
+
 def test_expires_0_of_somebody_unknown_is_taken(bench):
     (answer,) = bench.third_party(expires=0)
     assert answer.status == 200

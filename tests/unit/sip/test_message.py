@@ -319,3 +319,17 @@ def test_reason_phrase_is_one_line_and_the_usual_one_by_default():
     assert response_to(request, 400, "No\r\nVia: x").to_bytes().startswith(b"SIP/2.0 400 No Via: x\r\nContent")
     assert Request("INVITE", "sip:h\r\nVia: x").to_bytes().startswith(b"INVITE sip:h Via: x SIP/2.0\r\nContent")
     assert Response(299).start_line == "SIP/2.0 299 "
+
+
+def test_remove_first_takes_several_off_across_lines() -> None:
+    def left(number: int) -> list[str]:
+        lines = [("Route", "<sip:a>, <sip:b>"), ("X-Between", "1"), ("Route", "<sip:c>,<sip:d;x=1>")]
+        message = Request("OPTIONS", "sip:h", lines)
+        message.remove_first("Route", number)
+        return message.get_all("route")
+
+    assert left(0) == ["<sip:a>, <sip:b>", "<sip:c>,<sip:d;x=1>"]
+    assert left(1) == ["<sip:b>", "<sip:c>,<sip:d;x=1>"]
+    assert left(2) == ["<sip:c>,<sip:d;x=1>"]
+    assert left(3) == ["<sip:d;x=1>"]
+    assert left(4) == left(9) == []

@@ -264,3 +264,30 @@ def test_every_operation_knows_what_to_do_about_every_answer():
     assert {operation: set(steps) for operation, steps in STEPS.items()} == {
         operation: set(Answer) for operation in Operation
     }
+
+
+def test_what_is_not_refreshed_any_more_is_not_shown_for_longer_than_it_lives(pair):
+    pair.publisher.publish(b"hello", pair.now)
+    pair.run()
+    pair.answer = lambda request: 403
+    pair.run(3500)
+    assert pair.publisher.state is State.PUBLISHED
+    pair.run(100)
+    assert (pair.publisher.state, pair.publisher.etag) == (State.IDLE, None)
+    pair.answer = lambda request: None
+    pair.publisher.publish(b"again", pair.now)
+    pair.run()
+    assert pair.operations[-1] == ("again", None, "3600")
+    assert pair.publisher.state is State.PUBLISHED
+
+
+def test_compositor_that_finds_every_duration_too_brief_is_not_asked_for_ever(pair):
+    def longer(request):
+        pair.headers[:] = [("Min-Expires", request.expires + 1)]
+        return 423
+
+    pair.answer = longer
+    pair.publisher.publish(b"hello", pair.now)
+    pair.run(1000)
+    assert len(pair.sent) == 4
+    assert pair.failed[0][1] is None

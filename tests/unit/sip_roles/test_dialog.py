@@ -55,6 +55,12 @@ def test_a_request_in_the_dialog_swaps_from_and_to_and_goes_to_the_contact() -> 
     ]
 
 
+def test_headers_in_a_contact_do_not_get_into_the_request_uri() -> None:
+    data = SUBSCRIBE.replace(b";ob>", b";ob;method=INVITE?Subject=x>")
+    notify = Dialog.as_uas(request(data), "b1").request("NOTIFY")
+    assert notify.uri == "sip:alice@192.0.2.9:5090;ob"
+
+
 def test_a_strict_router_gets_itself_as_request_uri_and_the_target_as_last_route() -> None:
     strict = SUBSCRIBE.replace(b"<sip:p2.example;lr>", b"<sip:p2.example>")
     notify = Dialog.as_uas(request(strict), "b1").request("NOTIFY")

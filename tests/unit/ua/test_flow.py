@@ -80,6 +80,16 @@ def test_device_without_isim_takes_its_poc_address_from_the_reg_event(make_world
     assert world.stored("sip:dave@ims.example") == {ONE: "automatic"}
 
 
+def test_reg_event_that_is_not_understood_costs_one_line_and_not_the_settings(make_world, make_device):
+    world = make_world()
+    world.core.notifier._packages["reg"].state = lambda subscription, now: b"<html/>"
+    device = make_device(world)
+    device.start()
+    assert device.said("reg event not understood")
+    assert device.shown["poc_address"] == ALICE
+    assert world.stored() == {ONE: "automatic"}
+
+
 def test_client_that_publishes_nothing_only_watches(make_world, make_device):
     world = make_world()
     device = make_device(world, publish=False)

@@ -97,10 +97,19 @@ def test_barred_identity_is_replaced_by_the_first_associated_one(network, core, 
     ("answers", "why"),
     [
         ([CHALLENGE, CHALLENGE], "401 Unauthorized (the password of private id alice@ims.example is not accepted)"),
+        ([(401, [])], "401 Unauthorized (it offers no Digest challenge that can be answered)"),
+        (
+            [(401, [("WWW-Authenticate", 'Digest realm="ims.example", nonce="a", algorithm=AKAv1-MD5')])],
+            "401 Unauthorized (it offers no Digest challenge that can be answered)",
+        ),
         ([(403, [])], "403 Forbidden (private id alice@ims.example may not register sip:alice@ims.example)"),
         ([(404, [])], "404 Not Found (sip:alice@ims.example is no user there)"),
         ([(400, [])], "400 Bad Request (it does not take this REGISTER)"),
         ([(423, [])], "423 Interval Too Brief (it does not take this REGISTER)"),
+        (
+            [(423, [("Min-Expires", 700_000 + number)]) for number in range(4)],
+            "423 Interval Too Brief (it does not take this REGISTER)",
+        ),
     ],
 )
 def test_refusal_is_final_and_says_who_and_why(network, core, device, answers, why):
