@@ -10,6 +10,7 @@ from talkburst.sip.agenda import Alarm
 from talkburst.sip.dialog import Dialog
 from talkburst.sip.flow import Flow
 from talkburst.sip.message import Request
+from talkburst.sip.transaction.client import ClientTransaction
 
 
 class Ending(NamedTuple):
@@ -43,6 +44,7 @@ class NotifierSubscription:
     data: dict[str, object] = field(default_factory=dict)
     unanswered: bool = False  # a NOTIFY is under way
     held: bool = False  # and another one is due
+    notify: ClientTransaction | None = None  # the last one
     ending: Ending | None = None
     expiry: Alarm | None = None
 

@@ -98,9 +98,16 @@ class Notifier:
             return
         subscription, expires = outcome
         self._accept(subscription, expires, now)
+        headers = _success_headers(subscription, request, expires)
         if self._notify_first:
             self._answer_by_notify(subscription, expires, now)
-        self._uas.reply(transaction, 200, now, headers=_success_headers(subscription, request, expires))
+        if self._notify_first and subscription.notify is not None:
+            # One that outgrows a datagram may have to wait for its connection.
+            subscription.notify.once_departed(
+                lambda later: self._uas.reply(transaction, 200, later, headers=headers), now
+            )
+        else:
+            self._uas.reply(transaction, 200, now, headers=headers)
         if not self._notify_first:
             self._answer_by_notify(subscription, expires, now)
 
@@ -254,7 +261,9 @@ class Notifier:
         # A connection that is gone leaves the Contact to be tried.
         flow = subscription.flow if subscription.flow is not None and self._engine.is_open(subscription.flow) else None
         answered = partial(self._answered, subscription)
-        self._engine.send_request(request, answered, now, listener=subscription.listener, flow=flow)
+        subscription.notify = self._engine.send_request(
+            request, answered, now, listener=subscription.listener, flow=flow
+        )
 
     def _answered(self, subscription: NotifierSubscription, outcome: Response | Failure, now: float) -> None:
         """RFC 6665 4.2.2: which answers end the subscription. A transport error counts as 503 (RFC 3261 8.1.3.1)."""
