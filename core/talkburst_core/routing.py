@@ -143,8 +143,9 @@ class Routing:
     ) -> bool:
         """RFC 5626 5.3.1: the connection to a device is gone, and by its Contact it cannot be reached either."""
         device = target.listener.startswith(self.clients) and request.get("Route") is None
-        by_connection = self.engine.source(request, listener=target.listener, flow=target.flow).reliable
-        if outcome is not Failure.TRANSPORT or not device or not by_connection:
+        if outcome is not Failure.TRANSPORT or not device:
+            return False
+        if not self.engine.source(request, listener=target.listener, flow=target.flow).reliable:
             return False
         self._answer(transaction, request, 430, "no connection to the device", now)
         return True

@@ -11,7 +11,7 @@ HOSTS = {
     "poc.ims.example": "127.0.0.1:5070",
 }
 SERVERS_BY_TCP = {**HOSTS, **{name: HOSTS[name] + TCP for name in ("scscf.ims.example", "poc.ims.example")}}
-CLIENT, CORE, CORE_FOR_SERVERS, SERVER = 5090, 5060, 5054, 5070
+LISTENERS = CLIENT, CORE, CORE_FOR_SERVERS, SERVER = 5090, 5060, 5054, 5070
 
 
 def demo(make_world, make_device, client, server, **policy):
@@ -48,6 +48,21 @@ def test_the_flow_passes_whatever_each_side_speaks(make_world, make_device, clie
     assert device.shown["settings"]["entities"][0]["answer_mode"] == "manual"
     assert device.stop() is not None
     assert list(network.core.registrar.registrations()) == []
+
+
+@pytest.mark.parametrize("closed", [(), (CLIENT,), (CORE,), (CORE_FOR_SERVERS, SERVER), LISTENERS])
+def test_requests_that_outgrow_a_datagram_go_by_tcp_where_the_peer_takes_it(
+    make_world, make_device, monkeypatch, closed
+) -> None:
+    monkeypatch.setattr("talkburst.sip.outbound.LARGEST_DATAGRAM", 700)
+    network = make_world(tcp=True, hosts=HOSTS)
+    network.closed |= {("127.0.0.1", port) for port in closed}
+    device = make_device(network)
+    device.start(3)
+    assert network.stored() == {device.account.instance: "automatic"}
+    assert device.shown["settings"]["entities"][0]["id"] == device.account.instance
+    large = [message for _, _, message in network.log if isinstance(message, Request) and message.method == "NOTIFY"]
+    assert {message.via.transport for message in large} == ({"UDP"} if closed == LISTENERS else {"UDP", "TCP"})
 
 
 def test_over_tcp_each_side_opens_one_connection_to_where_it_sends(over_tcp) -> None:
