@@ -226,6 +226,10 @@ class Registration:
         if not self.bindings:
             self.explicit.clear()
 
+    def forget_ended(self, number: int) -> None:
+        """Everybody has been told of the first `number` contacts that ended."""
+        self.ended = list(self.ended_since(number))
+
     def ended_since(self, number: int) -> Iterator[Ended]:
         """What has ended after the first `number` of them."""
         return (each for each in self.ended if each.number > number)

@@ -8,12 +8,15 @@ comes in by the one for servers comes from a trusted peer or is refused.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from talkburst.sip import Request, SipUri, parse_uri
 from talkburst.sip.digest import DigestVerifier
 from talkburst.sip.engine import Engine, ServerTransaction
 from talkburst.sip.flow import Flow
+from talkburst.sip.journal import Journal, Rows, text
+from talkburst.sip.notifier import TABLE as SUBSCRIPTIONS
 from talkburst.sip.notifier import Notifier, contact_uri
 from talkburst.sip.proxy import Proxy, Routed
 from talkburst.sip.uas import Uas
@@ -31,14 +34,18 @@ from talkburst_core.identity import (
 from talkburst_core.profile import Subscribers
 from talkburst_core.refusal import Refusal
 from talkburst_core.reg_event import RegEvent
+from talkburst_core.registrar import TABLE as REGISTRATIONS
 from talkburst_core.registrar import Registrar
 from talkburst_core.routing import Routing
+from talkburst_core.third_party import TABLE as TOLD
 from talkburst_core.third_party import RegistrationEvent, ThirdPartyRegistration
 
 CLIENTS: Final = "clients"
 SERVERS: Final = "servers"
 ORIGINATING: Final = "orig"
 SUPPORTED: Final = ("path",)
+KEYS: Final = "keys"
+_NONCE: Final = "nonce"
 
 
 @dataclass(slots=True, frozen=True)
@@ -63,7 +70,11 @@ class Policy:
 
 
 class Core:
-    """The transaction user of the core's engine."""
+    """The transaction user of the core's engine.
+
+    With a journal it writes there what has to outlive the process. `started_at`: nonces from before are stale, because
+    nobody knows any more how often they were used.
+    """
 
     def __init__(
         self,
@@ -74,6 +85,8 @@ class Core:
         engine: Engine,
         *,
         nonce_key: bytes,
+        started_at: float = 0.0,
+        journal: Journal | None = None,
         decide: Decide = lambda what, facts: None,
     ) -> None:
         self.engine = engine
@@ -81,9 +94,10 @@ class Core:
         self.subscribers = subscribers
         self._trust = trust
         self._decide = decide
+        self._journal = journal
         self._flows = RegisteredFlows()
-        verifier = DigestVerifier(nonce_key, policy.nonce_lifetime)
-        authentication = Authentication(subscribers, credentials, verifier, decide, policy.realm)
+        self._verifier = DigestVerifier(nonce_key, policy.nonce_lifetime, not_before=started_at)
+        authentication = Authentication(subscribers, credentials, self._verifier, decide, policy.realm)
         self._identification = Identification(subscribers, authentication, self._flows, decide, policy.challenge_all)
         self.registrar = self._make_registrar(authentication)
         self.third_party = ThirdPartyRegistration(
@@ -93,6 +107,7 @@ class Core:
             SERVERS,
             decide,
             self.registrar.deregister,
+            journal,
         )
         self.proxy = Proxy(engine, _names(policy))
         self._routing = Routing(
@@ -120,10 +135,12 @@ class Core:
             decide=self._decide,
             on_event=self._on_registration,
             limits=self.policy.limits,
+            journal=self._journal,
+            run=self.engine.token(),
         )
 
     def _make_uas(self) -> tuple[Uas, Notifier]:
-        package = RegEvent(self.subscribers, self.registrar.registration, self.policy.notify_interval)
+        package = self._reg_event = RegEvent(self.subscribers, self.registrar.registration, self.policy.notify_interval)
         uas = Uas(
             self.engine,
             self.engine.token,
@@ -140,9 +157,35 @@ class Core:
             self.engine.token,
             notify_first=self.policy.notify_first,
             decide=self._decide,
+            journal=self._journal,
         )
         uas.serve("SUBSCRIBE", notifier.on_subscribe)
         return uas, notifier
+
+    def restore(self, tables: Mapping[str, Rows], now: float, resume_at: float | None = None) -> None:
+        """Makes the state what was stored, whatever it is now; nothing is sent before `resume_at` (or now).
+
+        Raises RowError, HeaderError or UriError for what cannot be read.
+        """
+        resume_at = now if resume_at is None else resume_at
+        self._restore_key(tables.get(KEYS, {}))
+        self.registrar.restore(tables.get(REGISTRATIONS, {}), resume_at)
+        self.third_party.restore(tables.get(TOLD, {}), self.subscribers, now, resume_at)
+        self.notifier.restore(tables.get(SUBSCRIPTIONS, {}), now, resume_at)
+        self._flows.clear()
+        for registration in self.registrar.registrations():
+            self._flows.update(registration)
+        for resource in {each.resource for each in self.notifier.subscriptions}:
+            if self.registrar.registration(resource) is None:
+                gone = partial(self.notifier.terminate, RegEvent.name, resource, "noresource")
+                self.engine.agenda.schedule(resume_at, gone)
+
+    def _restore_key(self, rows: Rows) -> None:
+        """The key of the nonces is the stored one; where none is stored, ours is from now on."""
+        if _NONCE in rows:
+            self._verifier.use_key(bytes.fromhex(text(rows[_NONCE], "key")))
+        elif self._journal is not None:
+            self._journal.put(KEYS, _NONCE, {"key": self._verifier.key.hex()})
 
     # The transaction user
 
@@ -273,6 +316,7 @@ class Core:
     def _on_registration(self, registration: Registration, event: RegistrationEvent | None, now: float) -> None:
         """After the 200: tells the application servers, then whoever watches."""
         self._flows.update(registration)
+        self._save(registration)
         if event is not None:
             self.third_party.on_event(event, now)
         key = registration.subscriber.key
@@ -281,6 +325,12 @@ class Core:
         else:
             # TS 24.229 5.4.2.1.2: with the last contact the subscriptions end.
             self.notifier.terminate(RegEvent.name, key, "deactivated", now)
+
+    def _save(self, registration: Registration) -> None:
+        watchers = self.notifier.watching(RegEvent.name, registration.subscriber.key)
+        told = (self._reg_event.ended_confirmed(watcher, registration) for watcher in watchers)
+        registration.forget_ended(min(told, default=registration.ended_count))
+        self.registrar.save(registration)
 
 
 def _side(listener: str) -> str:

@@ -1,5 +1,6 @@
 """The core as a daemon: its settings, its files, its two listeners."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from importlib import resources
@@ -12,10 +13,16 @@ from talkburst.daemon.address import show_host_port
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
+from talkburst.daemon.start_error import StartError
+from talkburst.daemon.state import state_directory
 from talkburst.net import Clock, SipNode, listen_all
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
+from talkburst.sip.headers import HeaderError
+from talkburst.sip.journal import RowError
 from talkburst.sip.timers import Timers
+from talkburst.sip.uri import UriError
+from talkburst.store import Journal, SqliteState, StoreError
 from talkburst_core import credentials, profile
 from talkburst_core.bindings import Binding, Limits, Registration
 from talkburst_core.core import CLIENTS, SERVERS, Core, Policy
@@ -23,6 +30,10 @@ from talkburst_core.identity import Trust
 
 SOFTWARE: Final = f"talkburst-core/{talkburst.__version__}"
 NONCE_KEY_SIZE: Final = 32
+STORE: Final = "core.db"
+# Seconds after a failed commit before something is sent that needs another one.
+RETRY: Final = 5.0
+_REMEDY: Final = "move the file away, or name another place with --state DIR"
 
 
 class CoreDaemon:
@@ -31,8 +42,16 @@ class CoreDaemon:
     name = "core"
 
     def __init__(self, settings: Settings, trace: Trace, log: Log) -> None:
+        self._whole = settings
         self._settings = settings.core
+        self._trace = trace
         self._log = log
+        self._clock = Clock()
+        self._journal = Journal()
+        self._store: SqliteState | None = None
+        self._node: SipNode | None = None
+        self._lost = asyncio.Event()
+        self._why_lost = ""
         hosts = settings.hosts_for("core")
         times = settings.timers
         self._engine = Engine(
@@ -42,7 +61,6 @@ class CoreDaemon:
             hosts=hosts,
             software=SOFTWARE,
         )
-        self._node = SipNode(self._engine, Clock(), trace)
         self.core = Core(
             _subscribers(self._settings.profiles, log),
             _credentials(self._settings.credentials),
@@ -50,6 +68,8 @@ class CoreDaemon:
             _trust(settings.trust.peers, hosts),
             self._engine,
             nonce_key=secrets.token_bytes(NONCE_KEY_SIZE),
+            started_at=self._clock.now(),
+            journal=self._journal,
             decide=log.decide,
         )
 
@@ -58,17 +78,57 @@ class CoreDaemon:
         return {}
 
     async def start(self) -> list[str]:
-        """Opens the listener for clients, then the one for servers, each where the settings say."""
+        """Takes up what is stored, then opens the listener for clients and the one for servers.
+
+        Raises StartError for a store that cannot be used, and OSError.
+        """
+        self._store = self._open(state_directory(self._whole) / STORE)
+        node = self._node = SipNode(
+            self._engine, self._clock, self._trace, journal=self._journal, store=self._store, on_lost=self._revert
+        )
         own = self._settings
-        addresses = await listen_all(self._node, CLIENTS, own.listen, own.advertise)
-        return addresses + await listen_all(self._node, SERVERS, own.listen_servers, own.advertise_servers)
+        addresses = await listen_all(node, CLIENTS, own.listen, own.advertise, begin=False)
+        addresses += await listen_all(node, SERVERS, own.listen_servers, own.advertise_servers, begin=False)
+        await node.begin()
+        node.pump()
+        return addresses
+
+    def _open(self, path: Path) -> SqliteState:
+        try:
+            store = SqliteState(path)
+        except StoreError as error:
+            raise StartError(f"{error}; {_REMEDY}") from None
+        self._store = store
+        try:
+            self.core.restore(store.load(), self._clock.now())
+        except StoreError as error:
+            raise StartError(f"{error}; {_REMEDY}") from None
+        except (RowError, HeaderError, UriError) as error:
+            raise StartError(f"cannot use what {path} holds: {error}; {_REMEDY}") from None
+        return store
+
+    def _revert(self, now: float) -> None:
+        """Something could not be stored: go back to what is. A daemon that cannot even do that has to end."""
+        assert self._store is not None
+        try:
+            self.core.restore(self._store.load(), now, resume_at=now + RETRY)
+        except (StoreError, RowError, HeaderError, UriError) as error:
+            self._why_lost = f"the state can be neither written nor read: {error}"
+            self._lost.set()
+
+    async def ended(self) -> None:
+        await self._lost.wait()
+        raise StartError(self._why_lost)
 
     async def stop(self) -> None:
-        await self._node.close()
+        if self._node is not None:
+            await self._node.close()
+        if self._store is not None:
+            await self._store.close()
 
     def show(self) -> dict[str, object]:
         """Users, who of them is registered where, who watches, which servers were told."""
-        now = self._node.now()
+        now = self._clock.now()
         return {
             "subscribers": len(self.core.subscribers),
             "registrations": [self._registration(each, now) for each in self.core.registrar.registrations()],
@@ -81,6 +141,7 @@ class CoreDaemon:
                 }
                 for subscription in self.core.notifier.subscriptions
             ],
+            "commits": 0 if self._store is None else self._store.commits,
             "counters": dict(self._engine.counters),
         }
 

@@ -53,6 +53,10 @@ class RegisteredFlows:
         self._users: dict[FlowKey, dict[str, Subscriber]] = {}
         self._flows: dict[str, set[FlowKey]] = {}
 
+    def clear(self) -> None:
+        self._users.clear()
+        self._flows.clear()
+
     def update(self, registration: Registration) -> None:
         """Takes in what the bindings of one subscriber say now."""
         subscriber = registration.subscriber

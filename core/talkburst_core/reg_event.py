@@ -4,7 +4,7 @@ Every document holds full state: all identities of the set that are not barred, 
 is gone is told once to every subscription that may have known it.
 """
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Final
 
 from talkburst.sip import Request
@@ -64,14 +64,22 @@ class RegEvent:
         registration = self._registration(subscription.resource)
         if registration is None:
             return None
-        told = subscription.data.get(_TOLD)
-        ended = list(registration.ended_since(told)) if isinstance(told, int) else []
+        ended = list(registration.ended_since(_told(subscription.data, registration)))
         subscription.data[_TOLD] = registration.ended_count
         return reginfo.to_xml(_document(registration, ended, subscription.version, now))
+
+    def ended_confirmed(self, subscription: NotifierSubscription, registration: Registration) -> int:
+        """How many of the contacts that ended a subscriber knows for certain to have ended, or has never known."""
+        return _told(subscription.confirmed, registration)
 
     def throttle_key(self, subscription: NotifierSubscription) -> Hashable:
         """RFC 3680 4.10 counts by subscriber."""
         return subscription.subscriber
+
+
+def _told(data: Mapping[str, object], registration: Registration) -> int:
+    told = data.get(_TOLD)
+    return told if isinstance(told, int) else registration.ended_count
 
 
 def _asserted(request: Request) -> Iterator[str]:

@@ -7,18 +7,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
+from typing import Final
 
 from talkburst.sip import NameAddr, Request, Response, SipUri, parse_uri, response_to
 from talkburst.sip.agenda import Alarm
 from talkburst.sip.engine import Engine, ServerTransaction
 from talkburst.sip.flow import Flow
+from talkburst.sip.journal import Journal, Row, Rows
 from talkburst_core.authentication import REGISTRAR, Authenticated, Authentication, Decide
 from talkburst_core.bindings import ContactEvent, Limits, Registration, Update, update_of
 from talkburst_core.filter_criteria import RegistrationType
 from talkburst_core.identity import private_id_for
 from talkburst_core.profile import Identity, Subscriber, Subscribers
 from talkburst_core.refusal import Refusal
+from talkburst_core.rows import highest_number, registration_from, registration_row
 from talkburst_core.third_party import RegistrationEvent
+
+TABLE: Final = "registrations"
 
 OnEvent = Callable[[Registration, RegistrationEvent | None, float], None]
 """Told after every change, and of what it means for application servers; None when it means nothing to them."""
@@ -26,7 +31,10 @@ OnEvent = Callable[[Registration, RegistrationEvent | None, float], None]
 
 @dataclass(slots=True)
 class Registrar:
-    """The bindings of all subscribers. `service_route` and `charging` give header values of the 200 and of events."""
+    """The bindings of all subscribers. `service_route` and `charging` give header values of the 200 and of events.
+
+    `on_event` is to call `save` for the registration that changed. `run` names the process.
+    """
 
     engine: Engine
     subscribers: Subscribers
@@ -37,6 +45,8 @@ class Registrar:
     decide: Decide
     on_event: OnEvent
     limits: Limits = field(default_factory=Limits)
+    journal: Journal | None = None
+    run: str = ""
     _registrations: dict[str, Registration] = field(default_factory=dict)
     _alarms: dict[str, Alarm] = field(default_factory=dict)
     _contact_count: int = 0
@@ -48,6 +58,45 @@ class Registrar:
     def registrations(self) -> Iterator[Registration]:
         """Those of users who are registered."""
         return (registration for registration in self._registrations.values() if registration.active)
+
+    def save(self, registration: Registration) -> None:
+        """Writes a registration to the journal; one without contacts is no row."""
+        if self.journal is None:
+            return
+        key = registration.subscriber.key
+        if registration.active:
+            self.journal.put(TABLE, key, registration_row(registration, self.run))
+        else:
+            self.journal.delete(TABLE, key)
+
+    def restore(self, rows: Rows, resume_at: float) -> None:
+        """Makes the registrations what `rows` say, whatever they are now; what has expired ends at `resume_at`.
+
+        Who is no user any more has no registration. Raises RowError, HeaderError or UriError.
+        """
+        restored = [registration for key, row in rows.items() if (registration := self._restored(key, row)) is not None]
+        for alarm in self._alarms.values():
+            alarm.cancel()
+        self._alarms.clear()
+        self._registrations = {registration.subscriber.key: registration for registration in restored}
+        for registration in restored:
+            ended = (each.binding.id for each in registration.ended)
+            given = highest_number([*(binding.id for binding in registration.bindings), *ended])
+            self._contact_count = max(self._contact_count, given)
+            self._watch_expiry(registration, resume_at)
+
+    def _restored(self, key: str, row: Row) -> Registration | None:
+        subscriber = self.subscribers.by_identity(key)
+        if subscriber is None or subscriber.key != key:
+            self.decide("stored registration is dropped: there is no such user", {"user": key})
+            if self.journal is not None:
+                self.journal.delete(TABLE, key)
+            return None
+        registration = registration_from(row, subscriber, self.run)
+        for binding in registration.bindings:
+            if binding.private_id not in subscriber.private_ids:
+                binding.expires_at = 0.0
+        return registration
 
     def on_register(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Answers one REGISTER. Raises `HeaderError` or `UriError` for a header that cannot be read."""
@@ -99,7 +148,9 @@ class Registrar:
         self._registrations[who.subscriber.key] = registration
         response = self._success(transaction, request, registration, now)
         self.engine.respond(transaction, response, now)
-        if not update.fetch:
+        if update.fetch:
+            self.save(registration)  # the answer shows what may not have been stored yet
+        else:
             self._report(registration, was_active, update, identity, request, response, now)
         return None
 
@@ -154,13 +205,13 @@ class Registrar:
 
     # The end of a registration without a REGISTER
 
-    def _watch_expiry(self, registration: Registration) -> None:
+    def _watch_expiry(self, registration: Registration, not_before: float = 0.0) -> None:
         key = registration.subscriber.key
         alarm, at = self._alarms.pop(key, None), registration.next_expiry()
         if alarm is not None:
             alarm.cancel()
         if at is not None:
-            self._alarms[key] = self.engine.agenda.schedule(at, partial(self._expire, registration))
+            self._alarms[key] = self.engine.agenda.schedule(max(at, not_before), partial(self._expire, registration))
 
     def _expire(self, registration: Registration, now: float) -> None:
         gone = registration.expire(now)

@@ -11,11 +11,13 @@ intervals, until it answers or the registration ends: servers may start after th
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from talkburst.sip import Request, Response
 from talkburst.sip.agenda import Alarm
 from talkburst.sip.backoff import Backoff
-from talkburst.sip.engine import Engine, Failure
+from talkburst.sip.engine import ClientTransaction, Engine, Failure
+from talkburst.sip.journal import Journal, Row, Rows, integer, number, text
 from talkburst_core.filter_criteria import (
     Criterion,
     DefaultHandling,
@@ -24,10 +26,12 @@ from talkburst_core.filter_criteria import (
     SessionCase,
     Subject,
 )
-from talkburst_core.profile import Identity, Profile, Subscriber
+from talkburst_core.profile import Identity, Profile, Subscriber, Subscribers
+from talkburst_core.rows import request_from, request_text
 from talkburst_core.service_information import body_of
 
 Decide = Callable[[str, Mapping[str, object]], None]
+TABLE: Final = "told"
 # Copied from the REGISTER of the user (TS 24.229 5.4.1.7).
 COPIED = ("P-Access-Network-Info", "P-Visited-Network-ID")
 COPIED_FROM_RESPONSE = ("P-Charging-Function-Addresses",)
@@ -59,13 +63,29 @@ class Told:
     request: Request
     """The user's REGISTER that matched."""
     cseq: int = 0
-    in_flight: bool = False
+    transaction: ClientTransaction | None = None
+    """The REGISTER that is under way."""
+    sent: Request | None = None
+    """The one that was sent last, until the server has answered it."""
     waiting: Request | None = None
     ends_at: float = 0.0
     """Until when the last order lasts, in seconds since the epoch."""
     backoff: Backoff = field(default_factory=Backoff)
     again: Alarm | None = None
     """When a server that failed is told once more."""
+
+    def to_row(self, user: str, server: str) -> Row:
+        owed = self.waiting or self.sent
+        return {
+            "user": user,
+            "server": server,
+            "to": self.to,
+            "call_id": self.call_id,
+            "request": request_text(self.request),
+            "cseq": self.cseq,
+            "ends_at": self.ends_at,
+            "owed": None if owed is None else request_text(owed),
+        }
 
 
 @dataclass(slots=True)
@@ -91,11 +111,61 @@ class ThirdPartyRegistration:
     listener: str
     decide: Decide
     on_terminated: Callable[[Subscriber, str, float], None]
+    journal: Journal | None = None
     _told: dict[str, dict[str, Told]] = field(default_factory=dict)
 
     def told(self, subscriber: Subscriber) -> Mapping[str, Told]:
         """The servers that know of the user's registration, by name."""
         return self._told.get(subscriber.key, {})
+
+    def restore(self, rows: Rows, subscribers: Subscribers, now: float, resume_at: float) -> None:
+        """Makes what the servers know what `rows` say. At `resume_at` those are told who have not answered.
+
+        A server that no criterion of the user names any more is forgotten. Raises RowError, HeaderError or UriError.
+        """
+        restored = [(key, row, self._restored(row, subscribers)) for key, row in rows.items()]
+        for told in (told for servers in self._told.values() for told in servers.values()):
+            if told.transaction is not None:
+                told.transaction.abandon(now)
+            if told.again is not None:
+                told.again.cancel()
+        self._told = {}
+        for key, row, found in restored:
+            if found is None:
+                self.decide("what a server was told is dropped: the profile has no such user or server", {"told": key})
+                if self.journal is not None:
+                    self.journal.delete(TABLE, key)
+                continue
+            subscriber, told = found
+            server = text(row, "server")
+            self._told.setdefault(subscriber.key, {})[server] = told
+            if told.sent is not None:
+                told.again = self.engine.agenda.schedule(
+                    resume_at, partial(self._repeat, server, told, subscriber, told.sent)
+                )
+
+    def _restored(self, row: Row, subscribers: Subscribers) -> tuple[Subscriber, Told] | None:
+        subscriber = subscribers.by_identity(text(row, "user"))
+        if subscriber is None or subscriber.key != text(row, "user"):
+            return None
+        request = request_from(row, "request")
+        criterion = _criterion_for(subscriber, text(row, "server"), request)
+        if criterion is None:
+            return None
+        told = Told(
+            criterion,
+            text(row, "to"),
+            text(row, "call_id"),
+            request,
+            cseq=integer(row, "cseq"),
+            ends_at=number(row, "ends_at"),
+            sent=None if row.get("owed") is None else request_from(row, "owed"),
+        )
+        return subscriber, told
+
+    def _save(self, server: str, told: Told, subscriber: Subscriber) -> None:
+        if self.journal is not None:
+            self.journal.put(TABLE, f"{subscriber.key} {server}", told.to_row(subscriber.key, server))
 
     def on_event(self, event: RegistrationEvent, now: float) -> None:
         """Tells every server that is to know."""
@@ -157,6 +227,7 @@ class ThirdPartyRegistration:
         told.cseq += 1
         told.ends_at = now + event.expires
         told.waiting = self._request(server, told, event)
+        self._save(server, told, event.subscriber)
         self._send_next(server, told, event.subscriber, now)
 
     def _request(self, server: str, told: Told, event: RegistrationEvent) -> Request:
@@ -181,18 +252,19 @@ class ThirdPartyRegistration:
 
     def _send_next(self, server: str, told: Told, subscriber: Subscriber, now: float) -> None:
         """One at a time; of those that wait the last one says it all."""
-        if told.in_flight or told.waiting is None:
+        if told.transaction is not None or told.waiting is None:
             return
-        request, told.waiting, told.in_flight = told.waiting, None, True
+        request = told.sent = told.waiting
+        told.waiting = None
         handler = partial(self._answered, server, told, subscriber, request)
-        self.engine.send_request(request, handler, now, listener=self.listener)
+        told.transaction = self.engine.send_request(request, handler, now, listener=self.listener)
 
     def _answered(
         self, server: str, told: Told, subscriber: Subscriber, request: Request, outcome: Response | Failure, now: float
     ) -> None:
         if isinstance(outcome, Response) and outcome.status < 200:
             return
-        told.in_flight = False
+        told.transaction = None
         expires = int(request.get("Expires") or 0)
         failed = not isinstance(outcome, Response) or outcome.status == 408 or 500 <= outcome.status < 600
         refused = isinstance(outcome, Response) and outcome.status >= 300 and not failed
@@ -200,10 +272,13 @@ class ThirdPartyRegistration:
             self._report(server, told, subscriber, request, outcome)
         else:
             told.backoff.reset()
+        told.sent = None
         if failed and told.criterion.default_handling is DefaultHandling.SESSION_CONTINUED:
             self._tell_again(server, told, subscriber, request, now)
         if told.waiting is None and (expires == 0 or refused):
             self._forget(server, told, subscriber)
+        else:
+            self._save(server, told, subscriber)
         self._send_next(server, told, subscriber, now)
         if failed and expires > 0 and told.criterion.default_handling is DefaultHandling.SESSION_TERMINATED:
             # TS 24.229 5.4.1.7: the user can not stay registered without this server.
@@ -214,17 +289,22 @@ class ThirdPartyRegistration:
         at = now + told.backoff.next()
         if told.waiting is not None or at >= told.ends_at:
             return
+        told.sent = request
+        told.again = self.engine.agenda.schedule(at, partial(self._repeat, server, told, subscriber, request))
 
-        def send(now: float) -> None:
-            told.again = None
-            if self._told.get(subscriber.key, {}).get(server) is told and told.waiting is None and not told.in_flight:
-                told.cseq += 1
-                told.waiting = request.copy()
-                told.waiting.set("CSeq", f"{told.cseq} REGISTER")
-                told.waiting.set("Expires", max(1, int(told.ends_at - now)))
-                self._send_next(server, told, subscriber, now)
-
-        told.again = self.engine.agenda.schedule(at, send)
+    def _repeat(self, server: str, told: Told, subscriber: Subscriber, request: Request, now: float) -> None:
+        """Send a REGISTER once more, under the next CSeq number and with what is left of its time."""
+        told.again = None
+        current = self._told.get(subscriber.key, {}).get(server)
+        if current is not told or told.waiting is not None or told.transaction is not None:
+            return
+        told.cseq += 1
+        told.waiting = request.copy()
+        told.waiting.set("CSeq", f"{told.cseq} REGISTER")
+        if request.get("Expires") != "0":
+            told.waiting.set("Expires", max(1, int(told.ends_at - now)))
+        self._save(server, told, subscriber)
+        self._send_next(server, told, subscriber, now)
 
     def _report(
         self, server: str, told: Told, subscriber: Subscriber, request: Request, outcome: Response | Failure
@@ -239,8 +319,18 @@ class ThirdPartyRegistration:
         users = self._told.get(subscriber.key, {})
         if users.get(server) is told:
             del users[server]
+            if self.journal is not None:
+                self.journal.delete(TABLE, f"{subscriber.key} {server}")
         if not users:
             self._told.pop(subscriber.key, None)
+
+
+def _criterion_for(subscriber: Subscriber, server: str, request: Request) -> Criterion | None:
+    """By which criterion of the profile as it is now a server was told: one that matches, else one that names it."""
+    named = [criterion for _, criterion in subscriber.criteria() if criterion.server.server_name == server]
+    subject = Subject(request, SessionCase.ORIGINATING, True, RegistrationType.RE_REGISTRATION)
+    matching = (criterion for criterion in named if criterion.evaluate(subject).matched)
+    return next(matching, next(iter(named), None))
 
 
 def outcome_words(outcome: Response | Failure) -> str:

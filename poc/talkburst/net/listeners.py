@@ -8,11 +8,14 @@ from talkburst.net.listen import transport_of
 from talkburst.net.node import SipNode
 
 
-async def listen_all(node: SipNode, name: str, entries: Iterable[str], advertise: str = "") -> list[str]:
+async def listen_all(
+    node: SipNode, name: str, entries: Iterable[str], advertise: str = "", *, begin: bool = True
+) -> list[str]:
     """Open the `listen` entries of one side of a daemon; where each listens, as the ready line says it.
 
     The first UDP entry and the first TCP entry are both called `name`: what outgrows the one goes by the other
-    (RFC 3261 18.1.1). The second ones are called "name/2", and so on. Raises ListenError.
+    (RFC 3261 18.1.1). The second ones are called "name/2", and so on. Without `begin` nothing is read until
+    `node.begin()`. Raises ListenError.
     """
     count: Counter[str] = Counter()
     addresses = []
@@ -22,7 +25,9 @@ async def listen_all(node: SipNode, name: str, entries: Iterable[str], advertise
         count[transport] += 1
         number = count[transport]
         listener = await node.listen(
-            name if number == 1 else f"{name}/{number}", address, advertised(advertise, address)
+            name if number == 1 else f"{name}/{number}", address, advertised(advertise, address), begin=False
         )
         addresses.append(f"{listener.transport.lower()}:{show_host_port(listener.host, listener.port)}")
+    if begin:
+        await node.begin()
     return addresses

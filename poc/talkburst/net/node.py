@@ -6,13 +6,14 @@ import asyncio
 import math
 import socket
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Literal, Protocol
 
 from talkburst.daemon.address import Listen, show_host_port
 from talkburst.daemon.log import Log
 from talkburst.net.clock import Clock
+from talkburst.net.commit_gate import CommitGate, Unit
 from talkburst.net.connections import Connections
 from talkburst.net.listen import ListenError, open_socket, show
 from talkburst.net.tcp import TcpConnection, TcpLimits
@@ -20,7 +21,10 @@ from talkburst.net.udp import UdpSocket
 from talkburst.sip.actions import Action, Connect, Resolve, Send
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import DEFAULT_PORT, Address, Flow, Listener
+from talkburst.sip.journal import Journal
 from talkburst.sip.message import Request, Response
+from talkburst.sip.transaction.key import client_key
+from talkburst.store.state import StateStore
 
 RESOLVE_TIMEOUT = 10.0  # seconds a name may take before it counts as unknown
 
@@ -45,13 +49,30 @@ class SipNode:
 
     An exception out of a transaction user is logged here and goes no further: the engine has answered the request
     500, and every other transaction goes on.
+
+    With a journal and a store, what the engine wants done because of an event that left changes in the journal waits,
+    and with it all that comes after, until those changes are stored. When they cannot be, `on_lost(now)` is called and
+    has to make the memory what the store holds, which includes to abandon the requests of its own that are under way;
+    then each 2xx that waited for the changes becomes 500, and the rest goes its way. What `on_lost` leaves in the
+    journal is dropped.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, trace: MessageTrace, limits: TcpLimits | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        trace: MessageTrace,
+        limits: TcpLimits | None = None,
+        *,
+        journal: Journal | None = None,
+        store: StateStore | None = None,
+        on_lost: Callable[[float], None] = lambda now: None,
+    ) -> None:
         self.engine = engine
         self._clock = clock
         self._trace = trace
         self._log = Log("sip")
+        self._bound: list[tuple[Listener, socket.socket]] = []  # nothing is read from these yet
         self._sockets: dict[str, UdpSocket] = {}  # by name of the listener
         self._connections = Connections(self, limits or TcpLimits(), self._log)
         self._shown: dict[str, Address] = {}  # how the trace shows that end
@@ -60,15 +81,24 @@ class SipNode:
         self._wake_at = math.inf
         self._pumping = False
         self._closed = False
+        self._journal = journal
+        self._on_lost = on_lost
+        self._gate: CommitGate | None = None
+        if journal is not None and store is not None:
+            self._gate = CommitGate(journal, store, self._perform_all, self._on_not_stored, self.pump)
 
     def now(self) -> float:
         """The time for every call into the engine."""
         return self._clock.now()
 
-    async def listen(self, name: str, address: Listen, advertise: tuple[str, int] | None = None) -> Listener:
+    async def listen(
+        self, name: str, address: Listen, advertise: tuple[str, int] | None = None, *, begin: bool = True
+    ) -> Listener:
         """Open a socket and tell the engine; raises ListenError.
 
         `advertise` is what stands in Via and Contact: by default the address itself, and port 0 is the port bound.
+        Without `begin` nothing is read from the socket until `begin` is called: an engine that answers on one listener
+        and asks on another needs both.
         """
         opened = await open_socket(address)
         host, port = opened.getsockname()[:2]
@@ -78,18 +108,30 @@ class SipNode:
                 0, f"cannot listen on {show(address)}: peers must be told one address to answer to; advertise one"
             )
         advertised = (host, port) if advertise is None else (advertise[0], advertise[1] or port)
-        if opened.type == socket.SOCK_STREAM:
-            listener = Listener(name, "TCP", host, port, advertised)
-            self.engine.add_listener(listener)
-            await self._connections.listen(listener, opened)
-            return listener
-        listener = Listener(name, "UDP", host, port, advertised)
+        transport = "TCP" if opened.type == socket.SOCK_STREAM else "UDP"
+        listener = Listener(name, transport, host, port, advertised)
         self.engine.add_listener(listener)
-        self._shown[name] = advertised if host in ("0.0.0.0", "::") else (host, port)
-        self._sockets[name] = UdpSocket(
+        self._bound.append((listener, opened))
+        if begin:
+            await self.begin()
+        return listener
+
+    async def begin(self) -> None:
+        """Read from every socket that was opened."""
+        bound, self._bound = self._bound, []
+        for listener, opened in bound:
+            if listener.transport == "UDP":
+                self._begin_udp(listener, opened)
+        for listener, opened in bound:
+            if listener.transport == "TCP":
+                await self._connections.listen(listener, opened)
+
+    def _begin_udp(self, listener: Listener, opened: socket.socket) -> None:
+        wildcard = listener.host in ("0.0.0.0", "::")
+        self._shown[listener.name] = listener.advertised if wildcard else (listener.host, listener.port)
+        self._sockets[listener.name] = UdpSocket(
             opened, partial(self._on_datagram, listener), self.pump, partial(self._on_unreachable, listener)
         )
-        return listener
 
     def pump(self, now: float | None = None) -> None:
         """Do what the engine wants done; to be called after anything that was started from outside it."""
@@ -97,12 +139,13 @@ class SipNode:
             return
         self._pumping = True
         try:
-            while actions := self.engine.take():
-                for action in actions:
-                    if isinstance(action, Send) and not action.flow.connection:
-                        self._send(action)
-                    else:
-                        self._perform(action)
+            if self._gate is None:
+                while actions := self.engine.take():
+                    self._perform_all(actions)
+            else:
+                self._gate.add(self.engine.take())
+                while self._gate.advance():
+                    self._gate.add(self.engine.take())
         finally:
             self._pumping = False
         self._arm()
@@ -110,19 +153,29 @@ class SipNode:
     async def close(self) -> None:
         """Close sockets and connections and forget the timer; what the engine still wanted is sent first."""
         self.pump()
+        if self._gate is not None and not self._closed:
+            await self._gate.drain()
         self._closed = True
         if self._wake is not None:
             self._wake.cancel()
         for lookup in self._lookups:
             lookup.cancel()
         await asyncio.gather(*self._lookups, return_exceptions=True)
+        for _, bound in self._bound:
+            bound.close()
         for opened in self._sockets.values():
             opened.close()
         self._sockets.clear()
         await self._connections.close()
 
     def guarded(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None:
-        """Run the engine. What a transaction user raises is one line in the log, its traceback is shown at debug."""
+        """Run the engine on one event. What a transaction user raises is contained."""
+        self._contained(cause, remote, call)
+        if self._gate is not None:
+            self._gate.add(self.engine.take())
+
+    def _contained(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None:
+        """What `call` raises is one line in the log, its traceback is shown at debug."""
         try:
             call()
         except Exception as error:  # noqa: BLE001 - one request that is handled wrongly must not end the daemon
@@ -163,6 +216,33 @@ class SipNode:
         return Flow("UDP", (listener.host, listener.port), remote, listener=listener.name)
 
     # Out
+
+    def _perform_all(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Send) and not action.flow.connection:
+                self._send(action)
+            else:
+                self._perform(action)
+
+    def _on_not_stored(self, units: list[Unit], error: Exception) -> None:
+        """Nothing of `units` is on disk: undo it in memory, and take back what was promised with it."""
+        self._log.error("state not stored, what it was for is answered 500", reason=str(error))
+        assert self._journal is not None
+        self._contained("state not stored", None, lambda: self._on_lost(self.now()))
+        self._journal.take()
+        promised = {id(send.data): send for unit in units if unit.changes for send in _promises(unit)}
+        self.engine.withdraw(promised.values())
+        for unit in units:
+            self._perform_all(action for action in unit.actions if self._stands(action, promised))
+
+    def _stands(self, action: Action, promised: Mapping[int, Send]) -> bool:
+        """Whether something that waited in vain is still to be done: no promise, and no request that was abandoned."""
+        if not isinstance(action, Send):
+            return True
+        message = action.message
+        if isinstance(message, Response):
+            return id(action.data) not in promised
+        return message.method == "ACK" or client_key(message) in self.engine.clients
 
     def _perform(self, action: Action) -> None:
         if isinstance(action, Send):
@@ -216,3 +296,10 @@ class SipNode:
         delay = math.ceil(max(0.0, deadline - self.now()) * 1000) / 1000
         self._wake = asyncio.get_running_loop().call_later(delay, self._on_time)
         self._wake_at = deadline
+
+
+def _promises(unit: Unit) -> Iterator[Send]:
+    """The 2xx of a unit."""
+    for action in unit.actions:
+        if isinstance(action, Send) and isinstance(action.message, Response) and 200 <= action.message.status < 300:
+            yield action

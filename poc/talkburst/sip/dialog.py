@@ -6,6 +6,7 @@
     dialog.accepts(request) -> bool               CSeq check, remembers the number; False is answered 500
     dialog.refresh_target(message)                a target refresh request or its 2xx moves the remote target
     dialog.key                                    (Call-ID, local tag, remote tag)
+    dialog.to_row(), Dialog.from_row(row)         as it is stored; from_row raises RowError or HeaderError
     key_of(request)                               the key of the dialog that an incoming request belongs to
 
 A dialog is plain data, so that it can be stored and continued after a restart. The constructors raise HeaderError when
@@ -17,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from talkburst.sip.headers import HeaderError, NameAddr, parse_name_addr
+from talkburst.sip.journal import Row, integer, optional_integer, text, texts
 from talkburst.sip.message import Message, Request, Response
 from talkburst.sip.uri import SipUri, Uri
 
@@ -82,6 +84,33 @@ class Dialog:
             remote_target=contact_of(response),
             route_set=response.values("Record-Route")[::-1],
             local_cseq=request.cseq.number,
+        )
+
+    def to_row(self) -> Row:
+        return {
+            "call_id": self.call_id,
+            "local_tag": self.local_tag,
+            "remote_tag": self.remote_tag,
+            "local": str(self.local),
+            "remote": str(self.remote),
+            "remote_target": self.remote_target,
+            "route_set": list(self.route_set),
+            "local_cseq": self.local_cseq,
+            "remote_cseq": self.remote_cseq,
+        }
+
+    @classmethod
+    def from_row(cls, row: Row) -> Dialog:
+        return cls(
+            call_id=text(row, "call_id"),
+            local_tag=text(row, "local_tag"),
+            remote_tag=text(row, "remote_tag"),
+            local=parse_name_addr(text(row, "local")),
+            remote=parse_name_addr(text(row, "remote")),
+            remote_target=text(row, "remote_target"),
+            route_set=texts(row, "route_set"),
+            local_cseq=integer(row, "local_cseq"),
+            remote_cseq=optional_integer(row, "remote_cseq"),
         )
 
     @property

@@ -188,9 +188,13 @@ class NonceIssuer:
     _LENGTH = 52
 
     def __init__(self, key: bytes, lifetime: float) -> None:
-        self._key = key
+        self.key = key
         self.lifetime = lifetime
         self._serial = 0
+
+    def use_key(self, key: bytes) -> None:
+        """Issue under another key from now on; nonces under the former one are unknown."""
+        self.key = key
 
     def issue(self, private_id: str, now: float) -> str:
         """A nonce good for `lifetime` seconds and this identity."""
@@ -209,7 +213,7 @@ class NonceIssuer:
 
     def _mac(self, stamp: str, private_id: str) -> str:
         text = f"{stamp}:{private_id}".encode("utf-8", "surrogateescape")
-        return hmac.new(self._key, text, hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self.key, text, hashlib.sha256).hexdigest()[:32]
 
 
 class DigestVerifier(NonceIssuer):
@@ -217,10 +221,14 @@ class DigestVerifier(NonceIssuer):
 
     A nonce may be used again with a higher nonce count; an equal or lower one is a replay. The counts of a nonce are
     forgotten when it expires, so what is kept is bounded by what was answered rightly within one lifetime.
+
+    A nonce that was issued before `not_before` (seconds) is stale: its count is not known any more, because the process
+    that kept it has ended.
     """
 
-    def __init__(self, key: bytes, lifetime: float = 300.0) -> None:
+    def __init__(self, key: bytes, lifetime: float = 300.0, not_before: float = 0.0) -> None:
         super().__init__(key, lifetime)
+        self._not_before = not_before
         self._counts: dict[str, int] = {}
         self._expiries: list[tuple[float, str]] = []
 
@@ -272,7 +280,7 @@ class DigestVerifier(NonceIssuer):
         """Only looked at when the digest is right: stale must not hide a wrong password (RFC 7616 3.3)."""
         nonce = given["nonce"]
         expiry = self.expiry(nonce, private_id)
-        if expiry is None or now >= expiry:
+        if expiry is None or now >= expiry or expiry - self.lifetime < self._not_before:
             return Verdict.STALE
         # Without qop there is no count, so such a nonce serves once.
         count = int(given["nc"], 16) if given.get("qop") else 1

@@ -227,6 +227,18 @@ class Engine:
         if lost and ours:
             self.on_lost(flow, now)
 
+    def withdraw(self, promises: Iterable[Send]) -> None:
+        """Answer 500 in place of final responses that were not sent after all: what they say is not so.
+
+        Retransmissions of their requests get the 500 as well. A response to INVITE stays: none is our own.
+        """
+        transactions = {id(each.data): each for each in self.servers.values() if each.final_sent}
+        for _, data, promise in promises:
+            transaction = transactions.get(id(data))
+            if transaction is not None and transaction.request.method != "INVITE" and isinstance(promise, Response):
+                self.counters["withdrawn"] += 1
+                transaction.replace(self._inbound.failure(promise))
+
     # Requests without a transaction
 
     def send_stateless(

@@ -9,6 +9,20 @@ from typing import NamedTuple, Protocol
 from talkburst.sip.agenda import Alarm
 from talkburst.sip.dialog import Dialog
 from talkburst.sip.flow import Flow
+from talkburst.sip.journal import (
+    Json,
+    Row,
+    as_row,
+    integer,
+    mapping,
+    number,
+    octets,
+    octets_text,
+    optional_integer,
+    optional_text,
+    text,
+    texts,
+)
 from talkburst.sip.message import Request
 from talkburst.sip.transaction.client import ClientTransaction
 
@@ -20,13 +34,23 @@ class Ending(NamedTuple):
     retry_after: int | None
     body: bytes | None
 
+    def to_row(self) -> Row:
+        body = None if self.body is None else octets_text(self.body)
+        return {"reason": self.reason, "retry_after": self.retry_after, "body": body}
+
+    @classmethod
+    def from_row(cls, row: Row) -> Ending:
+        body = None if row.get("body") is None else octets(row, "body")
+        return cls(text(row, "reason"), optional_integer(row, "retry_after"), body)
+
 
 @dataclass(slots=True, eq=False)
 class NotifierSubscription:
     """One subscriber and what it watches.
 
     `version` is the number for the next document and grows by one with each. `subscriber` is the first
-    P-Asserted-Identity, else the From, as an address of record. `data` is the package's own.
+    P-Asserted-Identity, else the From, as an address of record. `data` is the package's own, as of the last document
+    that was made; `confirmed` is what it was for the last one that the subscriber has answered, and what is stored.
     """
 
     id: str
@@ -41,17 +65,59 @@ class NotifierSubscription:
     accept: list[str] = field(default_factory=list)
     expires_at: float = 0.0
     version: int = 0
-    data: dict[str, object] = field(default_factory=dict)
+    data: dict[str, Json] = field(default_factory=dict)
+    confirmed: dict[str, Json] = field(default_factory=dict)
     unanswered: bool = False  # a NOTIFY is under way
     held: bool = False  # and another one is due
-    notify: ClientTransaction | None = None  # the last one
+    due: bool = False  # a NOTIFY was owed when the process ended that ran before
     ending: Ending | None = None
     expiry: Alarm | None = None
+    transaction: ClientTransaction | None = None  # of the last NOTIFY
 
     @property
     def event(self) -> str:
         """The value of Event in its NOTIFYs."""
         return self.package if self.event_id is None else f"{self.package};id={self.event_id}"
+
+    def to_row(self, owed: bool) -> Row:
+        """As it is stored. `owed`: the subscriber has not confirmed that it knows the present state."""
+        return {
+            "package": self.package,
+            "resource": self.resource,
+            "dialog": self.dialog.to_row(),
+            "subscriber": self.subscriber,
+            "event_id": self.event_id,
+            "listener": self.listener,
+            "contact": self.contact,
+            "accept": list(self.accept),
+            "expires_at": self.expires_at,
+            "version": self.version,
+            "data": dict(self.confirmed),
+            "owed": owed,
+            "ending": None if self.ending is None else self.ending.to_row(),
+        }
+
+    @classmethod
+    def from_row(cls, key: str, row: Row) -> NotifierSubscription:
+        """Raises RowError or HeaderError."""
+        ending = row.get("ending")
+        return cls(
+            id=key,
+            package=text(row, "package"),
+            resource=text(row, "resource"),
+            dialog=Dialog.from_row(mapping(row, "dialog")),
+            subscriber=text(row, "subscriber"),
+            event_id=optional_text(row, "event_id"),
+            listener=text(row, "listener"),
+            contact=text(row, "contact"),
+            accept=texts(row, "accept"),
+            expires_at=number(row, "expires_at"),
+            version=integer(row, "version"),
+            data=dict(mapping(row, "data")),
+            confirmed=dict(mapping(row, "data")),
+            due=bool(row.get("owed")),
+            ending=None if ending is None else Ending.from_row(as_row(ending, "ending")),
+        )
 
 
 class Package(Protocol):

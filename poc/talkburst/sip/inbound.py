@@ -144,6 +144,13 @@ class Inbound:
             answer = self._answer(transaction.request, status, reason, to_tag=transaction.to_tag)
             transaction.respond(answer, now)
 
+    def failure(self, promise: Response) -> Response:
+        """A 500 in place of another response to the same request."""
+        headers: list[tuple[str, object]] = [(name, each) for name in ANSWERED_WITH for each in promise.get_all(name)]
+        if self._engine.software:
+            headers.append(("Server", self._engine.software))
+        return Response(500, REASONS[500], headers)
+
     # Messages that cannot have a transaction
 
     def receive_broken(self, malformed: Malformed, flow: Flow) -> None:

@@ -7,6 +7,7 @@
     notifier.move(package, old, new)                          two resources turned out to be one
     notifier.subscriptions                                    all that live
     notifier.watching(package, resource)                      those of one resource
+    notifier.restore(rows, now, resume_at=None)               the subscriptions become those that were stored
 
 `package` is an event package's name. What may be watched and what the document says is the package's business
 (`Package`). Every NOTIFY carries the full state of the moment it is built. Only one is under way for a subscription;
@@ -14,6 +15,9 @@ what falls due meanwhile is told by one more when the answer has come.
 
 The 200 leaves before its NOTIFY, the other way round with `notify_first`: subscribers have to take both orders.
 `contact(listener)` gives the URI for Contact; by default sip:HOST:PORT of the listener the SUBSCRIBE came in on.
+
+With a journal each subscription is a row of the table "subscriptions" from its SUBSCRIBE to the answer to its last
+NOTIFY, written before anything leaves that it has to remember: CSeq, version, that a NOTIFY is owed.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ from talkburst.sip.engine import Engine
 from talkburst.sip.event_package import Ending, NotifierSubscription, Package
 from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.headers import parse_name_addr
+from talkburst.sip.journal import Journal, Rows
+from talkburst.sip.kept_subscriptions import TABLE, KeptSubscriptions
 from talkburst.sip.message import Request, Response
 from talkburst.sip.negotiation import acceptable, granted
 from talkburst.sip.throttle import Throttle
@@ -35,7 +41,7 @@ from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uas import Uas
 from talkburst.sip.uri import Uri
 
-__all__ = ["Notifier", "NotifierSubscription", "Package", "contact_uri", "subscriber_of"]
+__all__ = ["TABLE", "Notifier", "NotifierSubscription", "Package", "contact_uri", "subscriber_of"]
 
 Decide = Callable[[str, Mapping[str, object]], None]
 
@@ -67,6 +73,7 @@ class Notifier:
         notify_first: bool = False,
         contact: Callable[[Listener], str] | None = None,
         decide: Decide = lambda what, facts: None,
+        journal: Journal | None = None,
     ) -> None:
         self._engine = engine
         self._uas = uas
@@ -75,6 +82,7 @@ class Notifier:
         self._notify_first = notify_first
         self._contact = contact or contact_uri
         self._decide = decide
+        self._kept = KeptSubscriptions(journal)
         self._dialogs: dict[DialogKey, NotifierSubscription] = {}
         self._watchers: dict[tuple[str, str], dict[NotifierSubscription, None]] = {}
         self._throttle = Throttle[NotifierSubscription](engine.agenda, self._notify)
@@ -101,15 +109,16 @@ class Notifier:
         headers = _success_headers(subscription, request, expires)
         if self._notify_first:
             self._answer_by_notify(subscription, expires, now)
-        if self._notify_first and subscription.notify is not None:
+        if self._notify_first and subscription.transaction is not None:
             # One that outgrows a datagram may have to wait for its connection.
-            subscription.notify.once_departed(
+            subscription.transaction.once_departed(
                 lambda later: self._uas.reply(transaction, 200, later, headers=headers), now
             )
         else:
             self._uas.reply(transaction, 200, now, headers=headers)
         if not self._notify_first:
             self._answer_by_notify(subscription, expires, now)
+        self._save(subscription)
 
     def changed(self, package: str, resource: str, now: float) -> None:
         """Tells the subscribers of `resource` its new state, now or when the package's rate allows."""
@@ -119,6 +128,8 @@ class Notifier:
             groups.setdefault(key, []).append(subscription)
         for group, subscriptions in groups.items():
             self._throttle.change(group, subscriptions, self._packages[package].notify_interval, now)
+            for subscription in filter(self._throttle.waits, subscriptions):
+                self._save(subscription)
 
     def terminate(
         self,
@@ -139,8 +150,42 @@ class Notifier:
         moved = self._watchers.pop((package, old), {}) if old != new else {}
         for subscription in moved:
             subscription.resource = new
+            self._save(subscription)
         if moved:
             self._watchers.setdefault((package, new), {}).update(moved)
+
+    def restore(self, rows: Rows, now: float, resume_at: float | None = None) -> None:
+        """Makes the subscriptions what `rows` say, whatever they are now. Sends nothing before `resume_at` (or now).
+
+        At that moment whoever is owed a NOTIFY gets it, and what has expired ends. Raises RowError or HeaderError.
+        """
+        restored = [NotifierSubscription.from_row(key, row) for key, row in rows.items()]
+        for subscription in self._kept:
+            self._abandon(subscription, now)
+        self._dialogs.clear()
+        self._watchers.clear()
+        restored = [subscription for subscription in restored if subscription.package in self._packages]
+        self._kept.replace(restored)
+        for subscription in restored:
+            self._take_back(subscription, now if resume_at is None else resume_at)
+
+    def _abandon(self, subscription: NotifierSubscription, now: float) -> None:
+        if subscription.expiry is not None:
+            subscription.expiry.cancel()
+        if subscription.transaction is not None:
+            subscription.transaction.abandon(now)
+        self._throttle.satisfied(subscription)
+        subscription.due = False
+
+    def _take_back(self, subscription: NotifierSubscription, resume_at: float) -> None:
+        if subscription.ending is None:
+            self._enter(subscription, max(subscription.expires_at, resume_at))
+        if subscription.due:
+            self._engine.agenda.schedule(resume_at, partial(self._resume, subscription))
+
+    def _resume(self, subscription: NotifierSubscription, now: float) -> None:
+        if subscription.due:
+            self._notify(subscription, now)
 
     # Taking a SUBSCRIBE
 
@@ -165,7 +210,8 @@ class Notifier:
             if not isinstance(authorised, str):
                 return _Refusal(*authorised)
             resource = authorised
-            if len(self._watchers.get((package.name, resource), ())) >= MOST_WATCHERS:
+            subscription = self._kept.repeated(request, subscriber_of(request))
+            if subscription is None and len(self._watchers.get((package.name, resource), ())) >= MOST_WATCHERS:
                 return _Refusal(403, f"No more than {MOST_WATCHERS} subscriptions to {resource}")
         accept = request.values("Accept")
         if not acceptable(package.media_type, accept if request.get("Accept") is not None else None):
@@ -177,6 +223,7 @@ class Notifier:
             subscription = self._subscription(transaction, request, package, resource)
         else:
             subscription.dialog.refresh_target(request)
+            transaction.to_tag = subscription.dialog.local_tag
         subscription.accept, subscription.flow = accept, connection_of(transaction, request)
         return subscription, expires
 
@@ -196,16 +243,18 @@ class Notifier:
         )
 
     def _accept(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
-        if subscription.expiry is not None:
-            subscription.expiry.cancel()
+        self._kept.add(subscription)
         subscription.expires_at = now + expires
         if expires > 0:
-            self._dialogs[subscription.dialog.key] = subscription
-            self._watchers.setdefault((subscription.package, subscription.resource), {})[subscription] = None
-            subscription.expiry = self._engine.agenda.schedule(
-                subscription.expires_at, partial(self._expire, subscription)
-            )
+            self._enter(subscription, subscription.expires_at)
         self._decide("SUBSCRIBE accepted", {**_facts(subscription), "expires": expires})
+
+    def _enter(self, subscription: NotifierSubscription, end_at: float) -> None:
+        if subscription.expiry is not None:
+            subscription.expiry.cancel()
+        self._dialogs[subscription.dialog.key] = subscription
+        self._watchers.setdefault((subscription.package, subscription.resource), {})[subscription] = None
+        subscription.expiry = self._engine.agenda.schedule(end_at, partial(self._expire, subscription))
 
     def _answer_by_notify(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
         """RFC 6665 4.2.1.2: due after every accepted SUBSCRIBE, also a refresh, a fetch and the end of it all."""
@@ -231,6 +280,7 @@ class Notifier:
             subscription.expiry.cancel()
         self._throttle.satisfied(subscription)
         self._dialogs.pop(subscription.dialog.key, None)
+        self._kept.end(subscription)
         place = (subscription.package, subscription.resource)
         watchers = self._watchers.get(place, {})
         watchers.pop(subscription, None)
@@ -246,8 +296,10 @@ class Notifier:
     def _notify(self, subscription: NotifierSubscription, now: float) -> None:
         """Sends the present state, or the end; while a NOTIFY is unanswered, remembers that another one is due."""
         self._throttle.satisfied(subscription)
+        subscription.due = False
         subscription.held = subscription.unanswered
         if subscription.held:
+            self._save(subscription)
             return
         subscription.unanswered = True
         ending = subscription.ending
@@ -260,9 +312,9 @@ class Notifier:
             request.set_body(body, self._packages[subscription.package].media_type)
         # A connection that is gone leaves the Contact to be tried.
         flow = subscription.flow if subscription.flow is not None and self._engine.is_open(subscription.flow) else None
-        answered = partial(self._answered, subscription)
-        subscription.notify = self._engine.send_request(
-            request, answered, now, listener=subscription.listener, flow=flow
+        self._save(subscription)
+        subscription.transaction = self._engine.send_request(
+            request, partial(self._answered, subscription), now, listener=subscription.listener, flow=flow
         )
 
     def _answered(self, subscription: NotifierSubscription, outcome: Response | Failure, now: float) -> None:
@@ -270,14 +322,27 @@ class Notifier:
         if isinstance(outcome, Response) and outcome.status < 200:
             return
         subscription.unanswered = False
+        subscription.transaction = None
+        if isinstance(outcome, Response) and outcome.status < 300:
+            subscription.confirmed = dict(subscription.data)
+        else:
+            subscription.data = dict(subscription.confirmed)
         ends = outcome.status in ENDING_STATUSES if isinstance(outcome, Response) else outcome is Failure.TIMEOUT
         if ends:
             why = str(outcome.status) if isinstance(outcome, Response) else "no answer"
             self._decide("subscription removed, NOTIFY failed", {**_facts(subscription), "why": why})
             subscription.held = False
             self._forget(subscription)
+            self._kept.drop(subscription)
         elif subscription.held:
             self._notify(subscription, now)
+        elif subscription.ending is not None:
+            self._kept.drop(subscription)
+        else:
+            self._save(subscription)
+
+    def _save(self, subscription: NotifierSubscription) -> None:
+        self._kept.save(subscription, self._throttle.waits(subscription))
 
 
 def contact_uri(listener: Listener) -> str:

@@ -35,6 +35,10 @@ class Throttle(Generic[Watcher]):
             return
         self._pass(key, watchers, interval, now)
 
+    def waits(self, watcher: Watcher) -> bool:
+        """Whether `watcher` is to be told of a change when the gate opens."""
+        return watcher in self._waiting
+
     def satisfied(self, watcher: Watcher) -> None:
         """`watcher` is told the present state for another reason, or is gone: it waits no more."""
         key = self._waiting.pop(watcher, None)

@@ -4,17 +4,23 @@ from talkburst.store.documents import Claim, Document, DocumentInfo, DocumentKey
 from talkburst.store.group_commit import GroupCommit, StoreError
 from talkburst.store.memory import MemoryDocuments
 from talkburst.store.sqlite import SqliteDocuments
+from talkburst.store.state import Change, Journal, MemoryState, SqliteState, StateStore
 
 __all__ = [
+    "Change",
     "Claim",
     "Document",
     "DocumentInfo",
     "DocumentKey",
     "DocumentStore",
     "GroupCommit",
+    "Journal",
     "MemoryDocuments",
+    "MemoryState",
     "Outcome",
     "PutResult",
     "SqliteDocuments",
+    "SqliteState",
+    "StateStore",
     "StoreError",
 ]

@@ -36,9 +36,12 @@ class _Settled(NamedTuple):
 
 
 class GroupCommit:
-    """Opens `path`, creating it with `schema` (statements of version 1); raises StoreError when that cannot be."""
+    """Opens `path`, creating it with `schema` (statements of version 1); raises StoreError when that cannot be.
 
-    def __init__(self, path: Path, schema: Sequence[str]) -> None:
+    `check` reads the file through and takes none that is damaged, for who would else find out half way.
+    """
+
+    def __init__(self, path: Path, schema: Sequence[str], *, check: bool = False) -> None:
         self.path = path
         self.groups = 0
         """Commits so far."""
@@ -49,6 +52,8 @@ class GroupCommit:
                 self._create(schema)
                 self.reader = self._connect(opened)
                 self.reader.execute("PRAGMA query_only = 1")
+                if check and (fault := self.reader.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                    raise StoreError(f"cannot use {path}, it is damaged: {fault}")
             except sqlite3.Error as error:
                 raise StoreError(f"cannot open {path}: {error}") from None
             opened.pop_all()

@@ -2,13 +2,17 @@
 
 import hashlib
 import itertools
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from talkburst.sip.engine import Engine, Send
 from talkburst.sip.flow import Flow, Listener
+from talkburst.sip.journal import Journal
 from talkburst.sip.message import Request, Response
 from talkburst.sip.parser import parse_message
 from talkburst_core import profile
@@ -80,10 +84,19 @@ class Batch(list[Sent]):
 
 class CoreBench:
     def __init__(
-        self, profiles: dict[str, str] | None = None, *, credentials: str | None = None, **policy: object
+        self,
+        profiles: dict[str, str] | None = None,
+        *,
+        credentials: str | None = None,
+        now: float = START,
+        tokens: Iterator[int] | None = None,
+        **policy: object,
     ) -> None:
-        numbers = itertools.count(1)
-        self.now = START
+        numbers = self.tokens = tokens or itertools.count(1)
+        self.made_with = {"profiles": profiles, "credentials": credentials, **policy}
+        self.now = now
+        self.journal = Journal()
+        self.tables: dict[str, dict[str, Any]] = {}
         self.decisions: list[tuple[str, dict[str, object]]] = []
         files = {file.name: file.read_bytes() for file in (world() / "profiles").iterdir()}
         files |= {name: text.encode() for name, text in (profiles or {}).items()}
@@ -98,6 +111,8 @@ class CoreBench:
             Trust(["127.0.0.2", "127.0.0.3"], HOSTS),
             self.engine,
             nonce_key=b"k" * 32,
+            started_at=now,
+            journal=self.journal,
             decide=lambda what, facts: self.decisions.append((what, dict(facts))),
         )
         self.sent: list[Sent] = []
@@ -113,6 +128,7 @@ class CoreBench:
     def collect(self) -> Batch:
         """What was sent, as whoever receives it reads it."""
         news = Batch()
+        self.store()
         for action in self.engine.take():
             assert isinstance(action, Send), action
             message = parse_message(action.data)
@@ -120,6 +136,22 @@ class CoreBench:
             news.append(Sent(message, action.flow.listener, action.flow.remote, round(self.now - START, 3)))
         self.sent += news
         return news
+
+    def store(self) -> None:
+        """What is written before anything leaves."""
+        for table, key, row in self.journal.take():
+            if row is None:
+                self.tables.get(table, {}).pop(key, None)
+            else:
+                self.tables.setdefault(table, {})[key] = json.loads(json.dumps(row))
+
+    def restarted(self, after: float = 0.0, **changed: Any) -> tuple["CoreBench", Batch]:
+        """The core that starts over what this one stored, `after` seconds later, and what it sends at once."""
+        self.store()
+        news = CoreBench(now=self.now + after, tokens=self.tokens, **{**self.made_with, **changed})
+        news.tables = self.tables
+        news.core.restore(self.tables, news.now)
+        return news, news.advance(0.0)
 
     def advance(self, seconds: float) -> Batch:
         """Lets time pass, deadline by deadline."""

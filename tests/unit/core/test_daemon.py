@@ -8,7 +8,9 @@ import pytest
 
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, CoreSettings, Settings, Trust
+from talkburst.daemon.start_error import StartError
 from talkburst.obs.trace import Trace
+from talkburst.store import Change, SqliteState
 from talkburst_core.daemon import CoreDaemon, world
 
 REGISTER = (
@@ -18,17 +20,17 @@ REGISTER = (
 )
 
 
-def settings(**core: object) -> Settings:
+def settings(state: Path | None, **core: object) -> Settings:
     free = {"listen": ["udp:127.0.0.1:0"], "listen_servers": ["udp:127.0.0.1:0"]}
-    return Settings(core=CoreSettings(**{**free, **core}))
+    return Settings(state=str(state or ""), core=CoreSettings(**{**free, **core}))
 
 
-def daemon(**core: object) -> CoreDaemon:
-    return CoreDaemon(settings(**core), Trace("core"), Log("core"))
+def daemon(state: Path | None = None, **core: object) -> CoreDaemon:
+    return CoreDaemon(settings(state, **core), Trace("core"), Log("core"))
 
 
-async def test_daemon_listens_for_clients_and_for_servers_and_challenges() -> None:
-    core = daemon(listen=["udp:127.0.0.1:0", "udp:127.0.0.1:0"])
+async def test_daemon_listens_for_clients_and_for_servers_and_challenges(tmp_path: Path) -> None:
+    core = daemon(tmp_path, listen=["udp:127.0.0.1:0", "udp:127.0.0.1:0"])
     addresses = await core.start()
     try:
         assert [address.rpartition(":")[0] for address in addresses] == ["udp:127.0.0.1"] * 3
@@ -99,3 +101,39 @@ def test_trusted_name_without_an_address_is_a_configuration_error() -> None:
     wrong = Settings(trust=Trust(peers=["nowhere.example"]))
     with pytest.raises(ConfigurationError, match=r"trust\.peers: nowhere\.example is no address"):
         CoreDaemon(wrong, Trace("core"), Log("core"))
+
+
+async def test_what_is_stored_is_there_when_the_daemon_starts_again(tmp_path: Path) -> None:
+    first = daemon(tmp_path)
+    await first.start()
+    await first.stop()
+    keys = []
+    for _ in range(2):
+        again = daemon(tmp_path)
+        await again.start()
+        keys.append(again.core._verifier.key)
+        await again.stop()
+    assert keys == [first.core._verifier.key] * 2
+
+
+async def test_a_row_that_makes_no_sense_is_an_error_that_says_where(tmp_path: Path) -> None:
+    store = SqliteState(tmp_path / "core.db")
+    await store.commit([Change("subscriptions", "x", {"package": "reg"})])
+    await store.close()
+    core = daemon(tmp_path)
+    with pytest.raises(StartError, match=r"cannot use what .*core\.db holds: resource is None and no text; move the"):
+        await core.start()
+    await core.stop()
+
+
+async def test_a_state_that_can_be_neither_written_nor_read_ends_the_daemon(tmp_path: Path) -> None:
+    core = daemon(tmp_path)
+    await core.start()
+    ended = asyncio.ensure_future(core.ended())
+    core._revert(core._clock.now())
+    assert not ended.done()
+    core._store._file.reader.close()
+    core._revert(core._clock.now())
+    with pytest.raises(StartError, match="neither written nor read: cannot read"):
+        await asyncio.wait_for(ended, 5)
+    await core.stop()

@@ -269,3 +269,21 @@ def test_challenge_is_written_as_the_grammar_wants_it():
     )
     assert str(given).startswith('Digest username="u", realm="r", nonce="n", uri="sip:h", response="')
     assert str(given).endswith('", algorithm=MD5, cnonce="c", qop=auth, nc=00000001')
+
+
+def test_a_nonce_from_before_a_restart_is_stale_however_right_the_digest_is():
+    before, after = DigestVerifier(b"key", 300), DigestVerifier(b"key", 300, not_before=1.7e9 + 10)
+    nonce = before.issue(USER, 1.7e9)
+    given = answer(
+        challenge(realm="ims.example", nonce=nonce),
+        username=USER,
+        password="secret",
+        method="REGISTER",
+        uri="sip:ims.example",
+        body=b"",
+        cnonce="c",
+        nc=1,
+    )
+    assert before.verify(given, "REGISTER", "secret", 1.7e9 + 11) is Verdict.OK
+    assert after.verify(given, "REGISTER", "secret", 1.7e9 + 11) is Verdict.STALE
+    assert after.verify(given, "REGISTER", "wrong", 1.7e9 + 11) is Verdict.WRONG

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from talkburst.sip.dialog import Dialog, key_of
@@ -75,6 +77,15 @@ def test_a_strict_router_gets_itself_as_request_uri_and_the_target_as_last_route
 def test_each_request_counts_up() -> None:
     dialog = Dialog.as_uas(request(), "b1")
     assert [dialog.request("NOTIFY").cseq.number for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_dialog_comes_back_from_its_row_and_goes_on() -> None:
+    dialog = Dialog.as_uas(request(), "b1")
+    dialog.request("NOTIFY")
+    kept = Dialog.from_row(json.loads(json.dumps(dialog.to_row())))
+    assert kept == dialog
+    assert kept.request("NOTIFY").to_bytes() == dialog.request("NOTIFY").to_bytes()
+    assert kept.request("NOTIFY").get("CSeq") == "3 NOTIFY"
 
 
 @pytest.mark.parametrize(("number", "accepted"), [(6, False), (7, True), (8, True), (70, True)])

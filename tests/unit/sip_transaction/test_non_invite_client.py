@@ -166,3 +166,13 @@ def test_a_request_other_than_invite_cannot_be_cancelled(bench) -> None:
     bench.send(REGISTER)
     with pytest.raises(ValueError, match="REGISTER cannot be cancelled"):
         bench.transaction.cancel(bench.now)
+
+
+def test_an_abandoned_request_is_not_sent_again_and_its_handler_hears_nothing(bench) -> None:
+    bench.send(REGISTER, timeout=3)
+    bench.transaction.abandon(bench.now)
+    bench.transaction.abandon(bench.now)
+    assert bench.advance(40) == []
+    assert bench.receive(bench.answer_to_last("200 OK")) == []
+    assert bench.results() == []
+    assert (bench.engine.clients, bench.engine.counters["stray_response"]) == ({}, 1)

@@ -109,6 +109,14 @@ class ClientTransaction(Transaction):
         self._tell_departed(now)
         self.handle(Signal.TRANSPORT_ERROR, now)
 
+    def abandon(self, now: float) -> None:
+        """Ends at once, without another transmission and without a word to the handler: whoever asked is no more."""
+        self._forget_liveness()
+        self._handler = None
+        if not self.terminated:
+            self.state = State.TERMINATED
+            self._enter(now)
+
     def on_response(self, response: Response, now: float) -> None:
         self.handle(signal_of(response), now, response)
 

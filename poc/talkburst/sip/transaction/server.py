@@ -62,6 +62,16 @@ class ServerTransaction(Transaction):
             self._to_tag = self.request.to.tag or sent or self._owner.token()
         return self._to_tag
 
+    @to_tag.setter
+    def to_tag(self, tag: str) -> None:
+        """The request belongs to a dialog that is there already."""
+        self._to_tag = tag
+
+    @property
+    def data(self) -> bytes:
+        """The last response sent, as it was sent; the same object in each transmission."""
+        return self._data
+
     def respond(self, response: Response, now: float) -> bool:
         """Send a response of the user. False when it may not be sent or comes too late; the counters say why."""
         reason = self._forbidden(response, now)
@@ -75,6 +85,11 @@ class ServerTransaction(Transaction):
         if self.final_sent and self.state is not State.ACCEPTED:
             self._shrink(response)
         return True
+
+    def replace(self, response: Response) -> None:
+        """Send `response` in place of the final one, which has not left; retransmissions get it from now on."""
+        self._send(response)
+        self._shrink(response)
 
     def respond_once(self, response: Response, now: float) -> None:
         """Send a final response and forget the request: neither it nor its ACK is waited for (RFC 3261 26.3.2.4).

@@ -1,0 +1,87 @@
+"""Holds back what the engine wants sent until what it rests on is stored.
+
+Each event that the engine takes in leaves a unit: what it wants done, and what it changed in the state. Units leave in
+their order. One without changes leaves at once when none is before it; one with changes leaves after the commit that
+holds them. Units that gather while a commit is under way share the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from talkburst.sip.actions import Action
+from talkburst.sip.journal import Change, Journal
+from talkburst.store.state import StateStore
+
+
+class Unit(NamedTuple):
+    """What one event led to."""
+
+    actions: list[Action]
+    changes: list[Change]
+
+
+class CommitGate:
+    """`perform(actions)` is called for what may leave. `lost(units, error)` is told what was not stored, with all that
+    came after it and may rest on it; `settled()` is called after each commit, good or bad."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        store: StateStore,
+        perform: Callable[[Iterable[Action]], None],
+        lost: Callable[[list[Unit], Exception], None],
+        settled: Callable[[], None],
+    ) -> None:
+        self._journal = journal
+        self._store = store
+        self._perform = perform
+        self._lost = lost
+        self._settled = settled
+        self._units: deque[Unit] = deque()
+        self._commit: asyncio.Task[None] | None = None
+
+    def add(self, actions: list[Action]) -> None:
+        """Take in what the event just now led to."""
+        changes = self._journal.take()
+        if actions or changes:
+            self._units.append(Unit(actions, changes))
+
+    def advance(self) -> bool:
+        """Perform what waits for nothing, and begin to store what is to be stored. True when something was done."""
+        if self._commit is not None:
+            return False
+        performed = False
+        while self._units and not self._units[0].changes:
+            self._perform(self._units.popleft().actions)
+            performed = True
+        if self._units:
+            units = list(self._units)
+            self._units.clear()
+            self._commit = asyncio.get_running_loop().create_task(self._store_units(units))
+        return performed
+
+    async def drain(self) -> None:
+        """Wait until what has gathered by now is stored and performed."""
+        for _ in range(2):  # the commit under way, and the one of what has gathered behind it
+            self.advance()
+            if self._commit is not None:
+                await self._commit
+
+    async def _store_units(self, units: list[Unit]) -> None:
+        last = {(change.table, change.key): change for unit in units for change in unit.changes}
+        try:
+            await self._store.commit(last.values())
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was stored and nothing may wait for ever
+            self._commit = None
+            behind = list(self._units)
+            self._units.clear()
+            self._lost(units + behind, error)
+        else:
+            self._commit = None
+            for unit in units:
+                self._perform(unit.actions)
+        self._settled()
