@@ -8,7 +8,11 @@ main = daemon_command(
     CoreDaemon,
     "The SIP core: registrar, routing by filter criteria, registration events.",
     Flag(
-        "--listen-servers", "listen_servers", "listen here for servers instead (repeatable)", "udp:HOST:PORT", many=True
+        "--listen-servers",
+        "listen_servers",
+        "listen here for servers instead (repeatable)",
+        "udp:HOST:PORT|tcp:HOST:PORT|fd:N",
+        many=True,
     ),
     Flag("--advertise-servers", "advertise_servers", "what servers are told instead of that address", "HOST[:PORT]"),
     Flag("--profiles", "profiles", "the subscribers: IMSSubscription *.xml files", "DIR"),

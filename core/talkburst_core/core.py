@@ -103,7 +103,7 @@ class Core:
         self.third_party = ThirdPartyRegistration(
             engine,
             policy.uri,
-            lambda: contact_uri(engine.listener(SERVERS)),
+            lambda server: contact_uri(engine.source(Request("REGISTER", server), listener=SERVERS)),
             SERVERS,
             decide,
             self.registrar.deregister,
@@ -130,7 +130,7 @@ class Core:
             subscribers=self.subscribers,
             authentication=authentication,
             domains=self.policy.all_domains,
-            service_route=lambda: f"<sip:{ORIGINATING}@{self.engine.listener(CLIENTS).sent_by};lr>",
+            service_route=self._service_route,
             charging=self._charging,
             decide=self._decide,
             on_event=self._on_registration,
@@ -262,6 +262,13 @@ class Core:
             self._routing.terminate(transaction, request, now)
 
     # Both
+
+    def _service_route(self, flow: Flow) -> str:
+        """Leads a client back where its REGISTER came in, by the same transport."""
+        side = flow.listener if _side(flow.listener) == CLIENTS else CLIENTS
+        listener = self.engine.listener(side)
+        listener = self.engine.sibling(listener, flow.transport) or listener
+        return f"<sip:{ORIGINATING}@{listener.hostport};lr>"
 
     def _is_for_us(self, routed: Routed) -> bool:
         """Whether the Request-URI names the core itself: one of its addresses, its name, or a domain without a user.

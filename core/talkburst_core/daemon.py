@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections import defaultdict
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -10,16 +9,15 @@ from pathlib import Path
 from typing import Final
 
 import talkburst
-from talkburst.daemon.address import advertised, parse_listen, show_host_port
+from talkburst.daemon.address import show_host_port
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError
 from talkburst.daemon.state import state_directory
-from talkburst.net import Clock, SipNode
+from talkburst.net import Clock, SipNode, listen_all
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
-from talkburst.sip.flow import Listener
 from talkburst.sip.headers import HeaderError
 from talkburst.sip.journal import RowError
 from talkburst.sip.timers import Timers
@@ -88,9 +86,9 @@ class CoreDaemon:
         node = self._node = SipNode(
             self._engine, self._clock, self._trace, journal=self._journal, store=self._store, on_lost=self._revert
         )
-        settings = self._settings
-        addresses = await self._listen(node, CLIENTS, settings.listen, settings.advertise)
-        addresses += await self._listen(node, SERVERS, settings.listen_servers, settings.advertise_servers)
+        own = self._settings
+        addresses = await listen_all(node, CLIENTS, own.listen, own.advertise, begin=False)
+        addresses += await listen_all(node, SERVERS, own.listen_servers, own.advertise_servers, begin=False)
         await node.begin()
         node.pump()
         return addresses
@@ -121,19 +119,6 @@ class CoreDaemon:
     async def ended(self) -> None:
         await self._lost.wait()
         raise StartError(self._why_lost)
-
-    async def _listen(self, node: SipNode, side: str, entries: list[str], advertise: str) -> list[str]:
-        """The first of each transport is called by the side's name, further ones "clients/2" and so on."""
-        counts: defaultdict[str, int] = defaultdict(int)
-        addresses = []
-        for entry in entries:
-            address = parse_listen(entry)
-            counts[address.transport] += 1
-            number = counts[address.transport]
-            name = side if number == 1 else f"{side}/{number}"
-            listener = await node.listen(name, address, advertised(advertise, address), begin=False)
-            addresses.append(_shown(listener))
-        return addresses
 
     async def stop(self) -> None:
         if self._node is not None:
@@ -177,10 +162,6 @@ def _contact(binding: Binding, now: float) -> dict[str, object]:
         "source": show_host_port(*binding.flow.remote),
         "path": binding.path,
     }
-
-
-def _shown(listener: Listener) -> str:
-    return f"{listener.transport.lower()}:{show_host_port(listener.host, listener.port)}"
 
 
 def _policy(whole: Settings) -> Policy:

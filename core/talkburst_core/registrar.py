@@ -12,6 +12,7 @@ from typing import Final
 from talkburst.sip import NameAddr, Request, Response, SipUri, parse_uri, response_to
 from talkburst.sip.agenda import Alarm
 from talkburst.sip.engine import Engine, ServerTransaction
+from talkburst.sip.flow import Flow
 from talkburst.sip.journal import Journal, Row, Rows
 from talkburst_core.authentication import REGISTRAR, Authenticated, Authentication, Decide
 from talkburst_core.bindings import ContactEvent, Limits, Registration, Update, update_of
@@ -39,7 +40,7 @@ class Registrar:
     subscribers: Subscribers
     authentication: Authentication
     domains: frozenset[str]
-    service_route: Callable[[], str]
+    service_route: Callable[[Flow], str]
     charging: Callable[[Request | None], str]
     decide: Decide
     on_event: OnEvent
@@ -164,7 +165,7 @@ class Registrar:
         headers: list[tuple[str, object]] = [("Contact", binding.header(now)) for binding in registration.bindings]
         headers += [("Path", value) for value in request.get_all("Path")]
         if registration.active:
-            headers.append(("Service-Route", self.service_route()))
+            headers.append(("Service-Route", self.service_route(transaction.flow)))
             headers.append(("P-Associated-URI", ", ".join(map(_associated, registration.subscriber.unbarred))))
         headers.append(("Date", formatdate(now, usegmt=True)))
         return response_to(request, 200, to_tag=transaction.to_tag, headers=headers)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from talkburst.sip import Request, Response, SipUri, TelUri, UriError, parse_uri
+from talkburst.sip import Request, Response, SipUri, TelUri, Uri, UriError, parse_uri
 from talkburst.sip.engine import Engine, Failure, ServerTransaction
 from talkburst.sip.flow import Flow
 from talkburst.sip.proxy import Proxy, Target
@@ -108,12 +108,51 @@ class Routing:
         trusted = not foreign and not listener.startswith(self.clients)
         if not trusted:
             withhold(request)
-        target = Target(listener, distrusted=() if trusted else STRIPPED)
-        self.proxy.forward(transaction, request, [target], now, record_route=request.method in RECORD_ROUTED)
+        target = self.target(request, listener, foreign=foreign)
+        self.proxy.forward(
+            transaction,
+            request,
+            [target],
+            now,
+            record_route=request.method in RECORD_ROUTED,
+            on_failure=lambda outcome, later: self._lost(transaction, request, target, outcome, later),
+        )
+
+    def target(self, request: Request, listener: str, *, foreign: bool = False) -> Target:
+        """The way of a request along its Route, else to its Request-URI; to a device by the connection it registered on
+        (RFC 5626 5.3), else by its Contact."""
+        if not listener.startswith(self.clients):
+            return Target(listener, distrusted=STRIPPED if foreign else ())
+        flow = None if request.get("Route") is not None else self._connection(request)
+        return Target(flow.listener if flow else listener, distrusted=STRIPPED, flow=flow)
+
+    def _connection(self, request: Request) -> Flow | None:
+        """The open connection of the device whose Contact is the Request-URI, among those of the user in To.
+
+        Not among everybody's: a user may register whatever Contact, and must not get what is for another one.
+        """
+        found = self.subscribers.find(str(request.to.uri))
+        uri = request.parsed_uri
+        for binding in self._bindings(found[0]) if found is not None else ():
+            if self.engine.is_open(binding.flow) and not binding.path and _same_place(binding.contact.uri, uri):
+                return binding.flow
+        return None
+
+    def _lost(
+        self, transaction: ServerTransaction, request: Request, target: Target, outcome: Response | Failure, now: float
+    ) -> bool:
+        """RFC 5626 5.3.1: the connection to a device is gone, and by its Contact it cannot be reached either."""
+        device = target.listener.startswith(self.clients) and request.get("Route") is None
+        if outcome is not Failure.TRANSPORT or not device:
+            return False
+        if not self.engine.source(request, listener=target.listener, flow=target.flow).reliable:
+            return False
+        self._answer(transaction, request, 430, "no connection to the device", now)
+        return True
 
     def acknowledge(self, request: Request, flow: Flow, listener: str, now: float) -> None:
         """Sends the ACK of a 2xx the same way; to one contact, since nobody else has an INVITE to acknowledge."""
-        targets = [Target(listener)]
+        targets = [self.target(request, listener)]
         if request.get("Route") is None and self._is_ours(request):
             found = self.subscribers.find(request.uri)
             others = [] if found is None else [each for each in self._bindings(found[0]) if each.flow != flow]
@@ -169,7 +208,7 @@ class Routing:
 
     def _ask(self, leg: Leg, criterion: Criterion, now: float) -> None:
         """Sends the request to an application server; it comes back by the second Route if there is more to do."""
-        route = (_loose_route(criterion.server.server_name), self._way_back(leg))
+        route = (_loose_route(criterion.server.server_name), self._way_back(leg, criterion))
         self.proxy.forward(
             leg.transaction,
             leg.request,
@@ -180,10 +219,12 @@ class Routing:
             on_failure=lambda outcome, later: self._failed(leg, criterion, outcome, later),
         )
 
-    def _way_back(self, leg: Leg) -> str:
+    def _way_back(self, leg: Leg, criterion: Criterion) -> str:
         """Names the leg (TS 24.229 5.4.3.2: original dialog identifier) without having to remember it."""
         mark = f"{_RETURNED}{int(leg.case)}-{leg.position}-{leg.identity.aor.encode().hex()}"
-        return f"<sip:{mark}@{self.engine.listener(self.servers).sent_by};lr>"
+        server = parse_uri(criterion.server.server_name)
+        source = self.engine.source(leg.request, listener=self.servers, next_hop=server)
+        return f"<sip:{mark}@{source.hostport};lr>"
 
     def _leg_of(self, mark: str, transaction: ServerTransaction, request: Request) -> Leg | None:
         parts = mark.removeprefix(_RETURNED).split("-")
@@ -241,7 +282,15 @@ class Routing:
             [_target(binding) for binding in others],
             now,
             record_route=request.method in RECORD_ROUTED,
+            on_failure=lambda outcome, later: self._unreachable(leg, outcome, later),
         )
+
+    def _unreachable(self, leg: Leg, outcome: Response | Failure, now: float) -> bool:
+        """A user whom no contact leads to is not there for the moment, whatever is registered."""
+        if outcome is not Failure.TRANSPORT:
+            return False
+        self._answer(leg.transaction, leg.request, 480, f"no contact of {leg.identity.uri} can be reached", now)
+        return True
 
     def _leave(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """For nobody of ours: 404 if it should have been, else on to where the Request-URI says."""
@@ -264,7 +313,16 @@ class Routing:
 
 
 def _target(binding: Binding) -> Target:
-    return Target(binding.flow.listener, str(binding.contact.uri), tuple(binding.path), STRIPPED)
+    """RFC 5626 7: on the connection the device registered on, unless a proxy stands in between (RFC 3327)."""
+    flow = None if binding.path else binding.flow
+    return Target(binding.flow.listener, str(binding.contact.uri), tuple(binding.path), STRIPPED, flow)
+
+
+def _same_place(one: Uri, other: Uri) -> bool:
+    """Whether two contacts are one device's; which transport they name is no matter."""
+    if not isinstance(one, SipUri) or not isinstance(other, SipUri):
+        return False
+    return (one.user, one.host, one.port) == (other.user, other.host, other.port)
 
 
 def _loose_route(server: str) -> str:

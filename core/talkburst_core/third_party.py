@@ -99,7 +99,7 @@ class _Order:
 
 @dataclass(slots=True)
 class ThirdPartyRegistration:
-    """Sends third-party REGISTER requests. `uri` is the core's, `contact` where the servers reach it.
+    """Sends third-party REGISTER requests. `uri` is the core's, `contact(server)` where that server reaches it.
 
     `on_terminated(subscriber, now)` is called when a server fails whose criterion says that the user may not stay
     registered without it (DefaultHandling 1).
@@ -107,7 +107,7 @@ class ThirdPartyRegistration:
 
     engine: Engine
     uri: str
-    contact: Callable[[], str]
+    contact: Callable[[str], str]
     listener: str
     decide: Decide
     on_terminated: Callable[[Subscriber, str, float], None]
@@ -236,7 +236,7 @@ class ThirdPartyRegistration:
             ("To", f"<{told.to}>"),
             ("Call-ID", told.call_id),
             ("CSeq", f"{told.cseq} REGISTER"),
-            ("Contact", f"<{self.contact()}>"),
+            ("Contact", f"<{self.contact(server)}>"),
             ("Expires", event.expires),
         ]
         if event.charging:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Final
 
 import talkburst
-from talkburst.daemon.address import advertised, parse_listen, show_host_port
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
-from talkburst.net import Clock, SipNode
+from talkburst.net import Clock, SipNode, listen_all
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import HeaderError
@@ -99,12 +98,7 @@ class ServerDaemon:
         node = self._node = SipNode(
             self._engine, self._clock, self._trace, journal=self._journal, store=store, on_lost=self._revert
         )
-        addresses = []
-        for number, entry in enumerate(self._settings.listen, 1):
-            address = parse_listen(entry)
-            name = self.name if number == 1 else f"{self.name}/{number}"
-            listener = await node.listen(name, address, advertised(self._settings.advertise, address), begin=False)
-            addresses.append(f"{listener.transport.lower()}:{show_host_port(listener.host, listener.port)}")
+        addresses = await listen_all(node, self.name, self._settings.listen, self._settings.advertise, begin=False)
         try:
             self._server.restore(store.load(), node.now())
         except StoreError as error:

@@ -141,6 +141,7 @@ class PocServer:
     ) -> Subscription:
         """TS 24.229 5.7.1.1: an application server watches under its own identity, which stands in the criteria."""
         own = parse_name_addr(f"<{self._uri}>")
+        listener = self._engine.source(Request("SUBSCRIBE", user, [("Route", route)] if route else []))
         return Subscription(
             self._requester,
             subscriber=self.subscriber,
@@ -148,7 +149,7 @@ class PocServer:
             target=user,
             from_=own,
             to=NameAddr("", parse_name_addr(f"<{user}>").uri, {}),
-            contact=f"<{contact_uri(self._engine.listener())}>",
+            contact=f"<{contact_uri(listener)}>",
             accept=REGINFO_TYPE,
             expires=self._reg_expires,
             headers=[("P-Asserted-Identity", own), ("User-Agent", self._software)],

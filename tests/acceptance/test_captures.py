@@ -25,6 +25,11 @@ async def check(capture: Path, report: Path) -> tuple[int, dict[str, Any]]:
     return status, read
 
 
+def both(address: str) -> list[str]:
+    """UDP and TCP on one port, as a daemon's `listen` has it."""
+    return [f"udp:{address}", f"tcp:{address}"]
+
+
 class Dumpcap:
     """`dumpcap -i lo` of some ports, while a demo runs on them."""
 
@@ -47,22 +52,25 @@ class Dumpcap:
         await self.process.communicate()
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_demo_pcap_and_dumpcap_give_the_verdicts_of_the_live_run(
-    demo: Demo, tmp_path: Path, free_udp_port: Callable[[], int]
+    demo: Demo, tmp_path: Path, free_udp_port: Callable[[], int], transport: str
 ) -> None:
     dumpcap = need("dumpcap")
     written, captured = tmp_path / "demo.pcap", tmp_path / "wire.pcapng"
     ports = [free_udp_port() for _ in range(5)]
     clients, servers, server, client, xdms = (f"127.0.0.1:{port}" for port in ports)
     config = {
-        "core": {"listen": [f"udp:{clients}"], "listen_servers": [f"udp:{servers}"]},
-        "server": {"listen": [f"udp:{server}"]},
-        "client": {"listen": [f"udp:{client}"]},
+        "core": {"listen": both(clients), "listen_servers": both(servers)},
+        "server": {"listen": both(server)},
+        "client": {"listen": both(client)},
         "xdms": {"listen": [f"tcp:{xdms}"]},
     }
     async with Dumpcap(dumpcap, captured, ports):
-        ran = await demo("--pcap", str(written), config=config)
+        ran = await demo("--pcap", str(written), "--transport", transport, config=config)
     assert ran.status == 0, ran.explain()
+    if transport == "tcp":
+        assert b"SIP/2.0/UDP" not in written.read_bytes()
     for capture in (written, captured):
         status, report = await check(capture, tmp_path / f"{capture.stem}.json")
         assert status == 0, capture
@@ -83,13 +91,17 @@ async def test_failing_run_has_its_first_failure_in_its_capture_too(
     assert ran.report["first_failure"] == 3
 
 
-async def test_tshark_sees_every_message_of_the_demo_pcap_and_no_malformed_one(demo: Demo, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_tshark_sees_every_message_of_the_demo_pcap_and_no_malformed_one(
+    demo: Demo, tmp_path: Path, transport: str
+) -> None:
     tshark = need("tshark")
     written = tmp_path / "demo.pcap"
-    ran = await demo("--pcap", str(written))
+    ran = await demo("--pcap", str(written), "--transport", transport)
     assert ran.status == 0, ran.explain()
-    ports = {line.split()[1] for line in ran.out.splitlines() if line.startswith("  udp ")}
-    decode = [option for port in sorted(ports) for option in ("-d", f"udp.port=={port.rpartition(':')[2]},sip")]
+    listeners = [line.split() for line in ran.out.splitlines() if line.startswith(("  udp ", "  tcp "))]
+    ports = [address.rpartition(":")[2] for _, address, name, *_ in listeners if name != "xdms"]
+    decode = [option for port in ports for kind in ("udp", "tcp") for option in ("-d", f"{kind}.port=={port},sip")]
     status, out, err = await command(
         tshark, "-r", str(written), *decode, "-Y", "_ws.malformed || _ws.expert.severity >= 6291456"
     )

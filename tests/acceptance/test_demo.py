@@ -19,12 +19,14 @@ def assert_passed(ran: Ran) -> None:
     assert [step["verdict"] for step in ran.report["steps"]] == ["pass"] * 32, ran.explain()
 
 
-async def test_demo_passes_32_of_32_and_prints_its_elapsed_time(demo: Demo) -> None:
-    ran = await demo()
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_demo_passes_32_of_32_and_prints_its_elapsed_time(demo: Demo, transport: str) -> None:
+    ran = await demo("--transport", transport)
     assert_passed(ran)
     assert "32 of 32" in ran.out
     assert f"{ran.report['elapsed_s']:.3f} s" in ran.out
     assert 0 < ran.report["elapsed_s"] < 60
+    assert f"  {transport} 127.0.0.1:" in ran.out
 
 
 async def test_report_names_each_step_with_its_ends_and_its_start_line(demo: Demo) -> None:

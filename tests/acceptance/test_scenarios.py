@@ -7,8 +7,11 @@ from harness import Demo
 pytestmark = pytest.mark.acceptance
 
 
-async def test_second_client_overrides_the_settings_it_finds_and_the_first_client_is_notified(demo: Demo) -> None:
-    ran = await demo("--scenario", "second-client")
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_second_client_overrides_the_settings_it_finds_and_the_first_client_is_notified(
+    demo: Demo, transport: str
+) -> None:
+    ran = await demo("--scenario", "second-client", "--transport", transport)
     assert ran.status == 0, ran.explain()
     assert [step["verdict"] for step in ran.report["steps"]] == ["pass"] * 32
     assert ran.report["flow"]["identity"] == "sip:alice@ims.example"
@@ -24,8 +27,9 @@ async def test_second_client_that_keeps_the_settings_it_finds_needs_no_publicati
     assert ran.report["verdict"] == "pass"
 
 
-async def test_client_without_isim_takes_its_poc_address_from_the_core(demo: Demo) -> None:
-    ran = await demo("--scenario", "no-isim")
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_client_without_isim_takes_its_poc_address_from_the_core(demo: Demo, transport: str) -> None:
+    ran = await demo("--scenario", "no-isim", "--transport", transport)
     assert ran.status == 0, ran.explain()
     assert [step["verdict"] for step in ran.report["steps"]] == ["pass"] * 32
     assert ran.step(1)["message"] == "REGISTER sip:ims.mnc001.mcc001.3gppnetwork.org SIP/2.0"

@@ -44,7 +44,13 @@ _SHARED = (
     Flag("--pcap", "trace.pcap", "write every message to this file", "FILE"),
 )
 _ADDRESSES = (
-    Flag("--listen", "listen", "listen here instead (repeatable)", "udp:HOST:PORT|fd:N", many=True),
+    Flag(
+        "--listen",
+        "listen",
+        "listen here instead (repeatable, UDP and TCP are named each)",
+        "udp:HOST:PORT|tcp:HOST:PORT|fd:N",
+        many=True,
+    ),
     Flag("--advertise", "advertise", "what stands in Via, Contact and Record-Route", "HOST[:PORT]"),
 )
 

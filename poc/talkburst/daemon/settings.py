@@ -159,8 +159,8 @@ class CoreSettings(Section):
     domain: Domain = "ims.example"
     domains: Annotated[list[Domain], BeforeValidator(_commas)] = ["ims.mnc001.mcc001.3gppnetwork.org"]
     uri: SipUriText = "sip:scscf.ims.example"
-    listen: Listens = ["udp:127.0.0.1:5060"]
-    listen_servers: Listens = ["udp:127.0.0.1:5054"]
+    listen: Listens = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+    listen_servers: Listens = ["udp:127.0.0.1:5054", "tcp:127.0.0.1:5054"]
     advertise: Advertise = ""
     advertise_servers: Advertise = ""
     profiles: str = ""
@@ -186,7 +186,7 @@ class CoreSettings(Section):
 
 class ServerSettings(Section):
     uri: SipUriText = "sip:poc.ims.example"
-    listen: Listens = ["udp:127.0.0.1:5070"]
+    listen: Listens = ["udp:127.0.0.1:5070", "tcp:127.0.0.1:5070"]
     advertise: Advertise = ""
     xcap_root: Annotated[HttpUrl, Field(min_length=1)] = "http://127.0.0.1:8080/xcap-root"
     shared_xcap_root: HttpUrl = ""
@@ -235,7 +235,8 @@ class XdmsSettings(Section):
 
 
 class ClientSettings(Section):
-    listen: Listens = ["udp:127.0.0.1:5090"]
+    listen: Listens = ["udp:127.0.0.1:5090", "tcp:127.0.0.1:5090"]
+    transport: Literal["udp", "tcp"] = "udp"  # where neither a URI nor [hosts] names one
     advertise: Advertise = ""
     private_id: Annotated[str, Field(min_length=1)] = "alice@ims.example"
     public_id: PublicId = "sip:alice@ims.example"
@@ -252,6 +253,8 @@ class ClientSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "ClientSettings":
+        if self.transport == "tcp" and all(parse_listen(entry).transport == "udp" for entry in self.listen):
+            raise _key_fault("transport", "tcp needs a listener of its own: add tcp:HOST:PORT to client.listen")
         _need_advertise(self.listen, self.advertise, "listen", "advertise")
         return self
 

@@ -20,7 +20,9 @@ from talkburst_core import credentials
 
 
 @click.command("demo", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--transport", type=click.Choice(["udp"]), default="udp", show_default=True, help="what SIP runs over")
+@click.option(
+    "--transport", type=click.Choice(["udp", "tcp"]), default="udp", show_default=True, help="what SIP runs over"
+)
 @click.option(
     "--scenario",
     type=click.Choice(list(SCENARIOS)),
@@ -80,6 +82,7 @@ def demo(
         given=given,
         wait=wait or 20 * settings.timers.t1,
         scenario=SCENARIOS[scenario],
+        transport=transport,
         report=report,
         pcap=pcap,
         stay=stay,

@@ -44,6 +44,7 @@ class Options:
     given: Mapping[str, Any]
     wait: float
     scenario: Scenario
+    transport: str = "udp"
     report: Path | None = None
     pcap: Path | None = None
     stay: bool = False
@@ -66,7 +67,9 @@ class DemoRun:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._interrupt)
         collector = HepCollector(self._frame)
-        world = World(self._options.directory, self._options.given, self._options.scenario, await collector.listen())
+        options = self._options
+        trace = await collector.listen()
+        world = World(options.directory, options.given, options.scenario, trace, options.transport)
         try:
             status = await self._flow(world)
         except (DaemonStartError, DocumentRefusedError, XcapUnreachableError, OSError) as error:
@@ -130,7 +133,7 @@ class DemoRun:
         click.echo(f"Talkburst demo: {self._options.scenario.text}")
         click.echo(f"state, logs and {CONFIGURATION} in {world.directory}")
         for name, address in world.addresses.items():
-            transport = "tcp" if name.startswith("xdms") else "udp"
+            transport = "tcp" if name.startswith("xdms") else self._options.transport
             daemon = name.partition(".")[0]
             label = {"core.listen": "core, for clients", "core.listen_servers": "core, for servers"}.get(name, daemon)
             click.echo(f"  {transport} {show_host_port(*address):<21} {label}")

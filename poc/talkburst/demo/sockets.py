@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 LOOPBACK = "127.0.0.1"
+ATTEMPTS = 16  # ports that are tried until one is free for every transport
+KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
 
 
 @dataclass(slots=True)
 class HandedSockets:
     """Bound sockets to hand to daemons as `fd:N`."""
 
-    _sockets: dict[str, socket.socket] = field(default_factory=dict)
+    _sockets: dict[str, dict[str, socket.socket]] = field(default_factory=dict)
 
-    def udp(self, name: str) -> tuple[str, int]:
-        """Bind a UDP socket to a free port; its address."""
-        return self._bind(name, socket.SOCK_DGRAM)
+    def bind(self, name: str, transports: Sequence[str]) -> tuple[str, int]:
+        """Bind a socket for each of "udp" and "tcp" that is wanted, all to one free port; its address."""
+        for _ in range(ATTEMPTS):
+            port, bound = 0, dict[str, socket.socket]()
+            try:
+                for transport in transports:
+                    bound[transport] = socket.socket(socket.AF_INET, KINDS[transport])
+                    bound[transport].bind((LOOPBACK, port))
+                    port = bound[transport].getsockname()[1]
+            except OSError:  # somebody else has that port for the other transport
+                for held in bound.values():
+                    held.close()
+                continue
+            self._sockets[name] = bound
+            return LOOPBACK, port
+        raise OSError(errno.EADDRINUSE, "no port is free for both UDP and TCP")
 
-    def tcp(self, name: str) -> tuple[str, int]:
-        """Bind and listen on a free TCP port; its address."""
-        address = self._bind(name, socket.SOCK_STREAM)
-        self._sockets[name].listen(128)
-        return address
-
-    def descriptor(self, name: str) -> int | None:
-        """The file descriptor to hand over, None where none was bound under that name."""
-        held = self._sockets.get(name)
-        return held.fileno() if held else None
+    def descriptors(self, name: str) -> dict[str, int]:
+        """The file descriptors to hand over, by transport; none where nothing was bound under that name."""
+        return {transport: held.fileno() for transport, held in self._sockets.get(name, {}).items()}
 
     def close(self) -> None:
         """Close our copies; those of the daemons stay."""
-        for held in self._sockets.values():
-            held.close()
+        for bound in self._sockets.values():
+            for held in bound.values():
+                held.close()
         self._sockets.clear()
-
-    def _bind(self, name: str, kind: socket.SocketKind) -> tuple[str, int]:
-        bound = socket.socket(socket.AF_INET, kind)
-        bound.bind((LOOPBACK, 0))
-        self._sockets[name] = bound
-        host, port = bound.getsockname()
-        return host, port

@@ -24,11 +24,11 @@ CONFIGURATION = "talkburst.toml"
 
 
 class Listener(NamedTuple):
-    """A place where a daemon listens: its key in the daemon's section, and the flag that hands a socket over."""
+    """A place where a daemon listens: its key in the daemon's section, and the flag that hands its sockets over."""
 
     key: str
     flag: str
-    transport: str
+    transports: tuple[str, ...]
 
 
 class Part(NamedTuple):
@@ -43,10 +43,11 @@ class Part(NamedTuple):
         return f"{self.name}.{listener.key}"
 
 
-_SIP = Listener("listen", "--listen", "udp")
+_BOTH = ("udp", "tcp")  # RFC 3261 18.2.1
+_SIP = Listener("listen", "--listen", _BOTH)
 PARTS = (
-    Part("xdms", "talkburst_xdms", "xdms", (Listener("listen", "--listen", "tcp"),)),
-    Part("core", "talkburst_core", "core", (_SIP, Listener("listen_servers", "--listen-servers", "udp"))),
+    Part("xdms", "talkburst_xdms", "xdms", (Listener("listen", "--listen", ("tcp",)),)),
+    Part("core", "talkburst_core", "core", (_SIP, Listener("listen_servers", "--listen-servers", _BOTH))),
     Part("server", "talkburst_server", "server", (_SIP,)),
     Part("client", "talkburst.ua", "client", (_SIP,)),
 )
@@ -66,13 +67,15 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
 class World:
     """Addresses, configuration and processes of one demo.
 
-    `given` is what the user's own configuration file says; it goes over what the demo would choose.
+    `given` is what the user's own configuration file says; it goes over what the demo would choose. `transport` is what
+    requests go by that say nothing of it: "udp" or "tcp".
     """
 
     directory: Path
     given: Mapping[str, Any]
     scenario: Scenario
     trace: Address
+    transport: str = "udp"
     addresses: dict[str, Address] = field(default_factory=dict)
     daemons: dict[str, DaemonProcess] = field(default_factory=dict)
     _sockets: HandedSockets = field(default_factory=HandedSockets)
@@ -97,13 +100,13 @@ class World:
         core, servers = self.addresses["core.listen"], self.addresses["core.listen_servers"]
         chosen: Table = {
             "hosts": {
-                "ims.example": show_host_port(*core),
-                "ims.mnc001.mcc001.3gppnetwork.org": show_host_port(*core),
-                "scscf.ims.example": show_host_port(*servers),
-                "poc.ims.example": show_host_port(*self.addresses["server.listen"]),
+                "ims.example": self._entry(core),
+                "ims.mnc001.mcc001.3gppnetwork.org": self._entry(core),
+                "scscf.ims.example": self._entry(servers),
+                "poc.ims.example": self._entry(self.addresses["server.listen"]),
             },
             "server": {"xcap_root": self.xcap_root},
-            "client": self.scenario.client,
+            "client": {"transport": self.transport, **self.scenario.client},
         }
         return merged(chosen, self.given)
 
@@ -138,13 +141,16 @@ class World:
         await asyncio.gather(*(daemon.stop() for daemon in clients))
         await asyncio.gather(*(daemon.stop() for daemon in self.daemons.values()))
 
+    def _entry(self, address: Address) -> str:
+        """A value of the [hosts] table."""
+        return show_host_port(*address) + (";transport=tcp" if self.transport == "tcp" else "")
+
     def _address(self, part: Part, listener: Listener) -> Address:
         wanted = self.given.get(part.section, {}).get(listener.key) if part in PARTS else None
         if wanted:
             asked = parse_listen(wanted if isinstance(wanted, str) else wanted[0])
             return asked.host, asked.port
-        bind = self._sockets.tcp if listener.transport == "tcp" else self._sockets.udp
-        return bind(part.place(listener))
+        return self._sockets.bind(part.place(listener), listener.transports)
 
     def _daemon(self, part: Part, configuration: Path) -> DaemonProcess:
         # State and trace as flags, so that no environment variable of the user's shell takes them away. Each of two
@@ -155,9 +161,8 @@ class World:
         arguments += self.scenario.second if part is SECOND_CLIENT else ()
         inherited = []
         for listener in part.listeners:
-            descriptor = self._sockets.descriptor(part.place(listener))
-            if descriptor is not None:
-                arguments += [listener.flag, f"{listener.transport}:fd:{descriptor}"]
+            for transport, descriptor in self._sockets.descriptors(part.place(listener)).items():
+                arguments += [listener.flag, f"{transport}:fd:{descriptor}"]
                 inherited.append(descriptor)
         log = self.directory / f"{part.name}.log"
         return DaemonProcess(part.name, part.module, arguments, log, inherited, dict(os.environ))

@@ -2,7 +2,8 @@
 
 from talkburst.net.clock import Clock
 from talkburst.net.listen import ListenAddress, ListenError
+from talkburst.net.listeners import listen_all
 from talkburst.net.node import MessageTrace, SipNode
 from talkburst.net.tcp import TcpLimits
 
-__all__ = ["Clock", "ListenAddress", "ListenError", "MessageTrace", "SipNode", "TcpLimits"]
+__all__ = ["Clock", "ListenAddress", "ListenError", "MessageTrace", "SipNode", "TcpLimits", "listen_all"]

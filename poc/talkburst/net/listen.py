@@ -47,6 +47,17 @@ def show(address: Listen) -> str:
     return f"{address.transport}:{show_host_port(address.host, address.port)}"
 
 
+def transport_of(address: Listen) -> str:
+    """ "udp" or "tcp"; of a bare `fd:N` the socket is asked, and what is none is told apart when it is opened."""
+    if address.transport or address.fd is None:
+        return address.transport
+    try:
+        with socket.socket(fileno=os.dup(address.fd)) as handed:
+            return _KINDS.get(handed.type, "")
+    except OSError:
+        return ""
+
+
 async def open_socket(address: Listen) -> socket.socket:
     """A bound, non-blocking socket, UDP or TCP as the address says; raises ListenError."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, cast
@@ -11,6 +12,7 @@ from talkburst.sip.flow import Address, Flow
 from talkburst.sip.framer import KeepAlive, StreamFramer, StreamLimits
 from talkburst.sip.parser import Malformed
 
+PING = b"\r\n\r\n"
 PONG = b"\r\n"
 
 
@@ -24,6 +26,8 @@ class TcpLimits:
     unfinished: float = 32.0  # for the rest of a message
     connect: float = 10.0  # for a connection of ours to come up
     close: float = 1.0  # for what was written last to leave
+    keep_alive: tuple[float, float] | None = None  # least and longest time between pings where we connected
+    pong: float = 10.0  # for the answer to one
     message: StreamLimits = field(default_factory=StreamLimits)
 
 
@@ -50,7 +54,7 @@ class ConnectionUser(Protocol):
 
 
 class TcpConnection(asyncio.Protocol):
-    """Cuts what arrives into messages, answers keep-alives, and keeps a peer within the limits.
+    """Cuts what arrives into messages, sends and answers keep-alives, and keeps a peer within the limits.
 
     It is closed by the peer, by `finish` (what is written leaves first) or by `cut` (it does not).
     """
@@ -68,6 +72,7 @@ class TcpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._alarm: asyncio.TimerHandle | None = None
         self._rest: asyncio.TimerHandle | None = None  # while the rest of a message is awaited
+        self._keep_alive: asyncio.TimerHandle | None = None  # until the next ping, or while its answer is awaited
         self._heard = self._loop.time()
         self._told_closing = False
 
@@ -112,6 +117,7 @@ class TcpConnection(asyncio.Protocol):
         self.local, self.remote = local[:2], remote[:2]
         if self._user.on_open(self):
             self._wait(self._limits.idle, self._check_idle)
+            self._await_ping()
         else:
             self._told_closing = True
             self._transport.abort()
@@ -123,6 +129,8 @@ class TcpConnection(asyncio.Protocol):
             self._heard = self._loop.time()
             if item is KeepAlive.PING:
                 self.write(PONG)
+            elif item is KeepAlive.PONG:
+                self._await_ping()
             elif isinstance(item, bytes):
                 self._user.on_message(self, item)
             elif isinstance(item, Malformed):
@@ -137,7 +145,7 @@ class TcpConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        for alarm in (self._alarm, self._rest):
+        for alarm in (self._alarm, self._rest, self._keep_alive):
             if alarm is not None:
                 alarm.cancel()
         self._tell_closing("closed" if error is None else str(error) or type(error).__name__)
@@ -147,6 +155,19 @@ class TcpConnection(asyncio.Protocol):
         if not self._told_closing:
             self._told_closing = True
             self._user.on_closing(self, reason)
+
+    def _await_ping(self) -> None:
+        """RFC 5626 4.4.1: at random times, so that the clients of a proxy that restarts do not all ping at once."""
+        if self._limits.keep_alive is None or self.accepted:
+            return
+        if self._keep_alive is not None:
+            self._keep_alive.cancel()
+        self._keep_alive = self._loop.call_later(random.uniform(*self._limits.keep_alive), self._ping)
+
+    def _ping(self) -> None:
+        self._framer.expect_pong()
+        if self.write(PING):
+            self._keep_alive = self._loop.call_later(self._limits.pong, self.cut, "no answer to a keep-alive")
 
     def _check_idle(self) -> None:
         """The one alarm is moved only when it rings: a message costs no timer."""

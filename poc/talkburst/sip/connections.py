@@ -42,13 +42,14 @@ class Attempt:
 class Connections:
     """The connections of an engine by their number and by the peer they lead to."""
 
-    __slots__ = ("_act", "_agenda", "_attempts", "_by_peer", "_number", "_open")
+    __slots__ = ("_act", "_agenda", "_attempts", "_by_peer", "_number", "_open", "_opened")
 
     def __init__(self, agenda: Agenda, act: Callable[[Action], None]) -> None:
         self._agenda = agenda
         self._act = act
         self._number = 0
-        self._open: set[int] = set()
+        self._open: dict[int, Flow] = {}
+        self._opened: set[int] = set()  # those of them that we opened
         self._by_peer: dict[Peer, list[Flow]] = {}  # several to one peer: the last is the latest
         self._attempts: dict[Peer, Attempt] = {}
 
@@ -56,7 +57,12 @@ class Connections:
         return len(self._open)
 
     def is_open(self, flow: Flow) -> bool:
-        return flow.connection in self._open
+        """Whether this very connection is. The number alone says nothing: it may be from before a restart."""
+        return self._open.get(flow.connection) == flow
+
+    def is_ours(self, flow: Flow) -> bool:
+        """Whether it is open, and we opened it."""
+        return flow.connection in self._opened
 
     def find(self, listener: Listener, remote: Address) -> Flow | None:
         """An open connection to exactly this address."""
@@ -104,12 +110,14 @@ class Connections:
             self._act(Disconnect(flow))
             return
         self._add(flow)
+        self._opened.add(flow.connection)
         self._end(attempt, flow, now)
 
     def lost(self, flow: Flow, now: float) -> bool:
         """One is closed, or could not be opened; True when it had been open."""
         if flow.connection in self._open:
-            self._open.remove(flow.connection)
+            del self._open[flow.connection]
+            self._opened.discard(flow.connection)
             peer = (flow.listener, flow.remote)
             flows = self._by_peer[peer]
             flows.remove(flow)
@@ -126,7 +134,7 @@ class Connections:
         return Flow(listener.transport, (listener.host, listener.port), remote, self._number, listener.name)
 
     def _add(self, flow: Flow) -> None:
-        self._open.add(flow.connection)
+        self._open[flow.connection] = flow
         self._by_peer.setdefault((flow.listener, flow.remote), []).append(flow)
 
     def _attempt_of(self, flow: Flow) -> Attempt | None:

@@ -56,7 +56,8 @@ class Engine:
 
     `token` makes unguessable strings for branches and tags (RFC 3261 19.3). `hosts` maps `name` or `name:port` to
     `host:port[;transport=tcp]` and is asked before any resolver. `software` stands in the Server header of answers the
-    engine gives itself.
+    engine gives itself. `usual` is the transport where neither a URI nor `hosts` names one. `on_lost(flow, now)` is
+    told of every connection of ours that was open and is closed, after the transactions on it have failed.
     """
 
     def __init__(
@@ -67,8 +68,11 @@ class Engine:
         token: Callable[[], str],
         hosts: Mapping[str, str] | None = None,
         software: str = "",
+        usual: str = "UDP",
     ) -> None:
         self.user = user
+        self.usual = usual
+        self.on_lost: Callable[[Flow, float], None] = lambda flow, now: None
         self.timers = timers if timers is not None else Timers()
         self.token = token
         self.hosts = Hosts(hosts or {})
@@ -109,6 +113,19 @@ class Engine:
     def is_own_address(self, host: str, port: int) -> bool:
         """Whether one of our listeners advertises this host (in lower case, without brackets) and port."""
         return (host, port) in self._own_addresses
+
+    def source(
+        self, request: Request, *, listener: str | None = None, next_hop: Uri | None = None, flow: Flow | None = None
+    ) -> Listener:
+        """The listener `send_request` would send this from, which its Contact or Record-Route has to name.
+
+        A request over 1300 bytes may leave by TCP all the same; its peer is reached again by what is named here.
+        """
+        return self._outbound.plan(request, listener, next_hop, flow).source
+
+    def is_open(self, flow: Flow) -> bool:
+        """Whether this very connection is open; never for UDP, nor for a flow of an engine before this one."""
+        return self._outbound.connections.is_open(flow)
 
     # The five methods
 
@@ -193,9 +210,10 @@ class Engine:
 
         Every client transaction on that way fails, or with `message` only the one that sent it.
         """
-        lost = False
+        connections, lost = self._outbound.connections, False
+        ours = connections.is_ours(flow)
         if flow.connection and message is None:
-            lost = self._outbound.connections.lost(flow, now)
+            lost = connections.lost(flow, now)
         self.counters["connection_closed" if lost else "transport_failed"] += 1
         affected = self._by_remote.get(_remote_of(flow), {})
         if isinstance(message, Request):
@@ -206,6 +224,8 @@ class Engine:
         with ExitStack() as all_of_them:  # also when a handler raises
             for transaction in affected.values():
                 all_of_them.callback(self._outbound.give_up, transaction, now)
+        if lost and ours:
+            self.on_lost(flow, now)
 
     def withdraw(self, promises: Iterable[Send]) -> None:
         """Answer 500 in place of final responses that were not sent after all: what they say is not so.

@@ -61,6 +61,7 @@ class NotifierSubscription:
     event_id: str | None
     listener: str
     contact: str
+    flow: Flow | None = None  # the connection its last SUBSCRIBE came on; None over UDP
     accept: list[str] = field(default_factory=list)
     expires_at: float = 0.0
     version: int = 0

@@ -43,6 +43,11 @@ class Listener(NamedTuple):
         host, port = self.advertised
         return f"{bracketed(host)}:{port}"
 
+    @property
+    def hostport(self) -> str:
+        """What a URI that leads here has after `sip:` or `@`; the transport is named unless it is UDP."""
+        return self.sent_by if self.transport == "UDP" else f"{self.sent_by};transport={self.transport.lower()}"
+
 
 def bracketed(host: str) -> str:
     """An IPv6 literal in brackets, anything else as it is (RFC 3261 25.1, IPv6reference)."""

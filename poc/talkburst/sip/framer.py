@@ -44,6 +44,10 @@ class StreamFramer:
         """True while the beginning of something is kept whose end has not come."""
         return bool(self._buffer)
 
+    def expect_pong(self) -> None:
+        """A ping was sent: the next CRLF is its answer, and not what the one before it lacked to be a ping."""
+        self._half_ping = False
+
     def feed(self, data: bytes) -> list[bytes | KeepAlive | Malformed]:
         """Takes what was read, gives what is complete; a message comes as `parse_message` wants it."""
         framed: list[bytes | KeepAlive | Malformed] = []

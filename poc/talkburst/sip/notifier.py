@@ -30,7 +30,7 @@ from typing import NamedTuple
 from talkburst.sip.dialog import Dialog, DialogKey, contact_of, key_of
 from talkburst.sip.engine import Engine
 from talkburst.sip.event_package import Ending, NotifierSubscription, Package
-from talkburst.sip.flow import Listener
+from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.headers import parse_name_addr
 from talkburst.sip.journal import Journal, Rows
 from talkburst.sip.kept_subscriptions import TABLE, KeptSubscriptions
@@ -107,9 +107,16 @@ class Notifier:
             return
         subscription, expires = outcome
         self._accept(subscription, expires, now)
+        headers = _success_headers(subscription, request, expires)
         if self._notify_first:
             self._answer_by_notify(subscription, expires, now)
-        self._uas.reply(transaction, 200, now, headers=_success_headers(subscription, request, expires))
+        if self._notify_first and subscription.transaction is not None:
+            # One that outgrows a datagram may have to wait for its connection.
+            subscription.transaction.once_departed(
+                lambda later: self._uas.reply(transaction, 200, later, headers=headers), now
+            )
+        else:
+            self._uas.reply(transaction, 200, now, headers=headers)
         if not self._notify_first:
             self._answer_by_notify(subscription, expires, now)
         self._save(subscription)
@@ -227,7 +234,7 @@ class Notifier:
         else:
             subscription.dialog.refresh_target(request)
             transaction.to_tag = subscription.dialog.local_tag
-        subscription.accept = accept
+        subscription.accept, subscription.flow = accept, connection_of(transaction, request)
         return subscription, expires
 
     def _subscription(
@@ -242,7 +249,7 @@ class Notifier:
             subscriber=subscriber_of(request),
             event_id=request.event.id if request.event is not None else None,
             listener=transaction.listener,
-            contact=self._contact(self._engine.listener(transaction.listener)),
+            contact=self._contact(self._engine.listener(transaction.listener, transaction.flow.transport)),
         )
 
     def _accept(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
@@ -313,9 +320,11 @@ class Notifier:
         request.add("Subscription-State", _subscription_state(subscription, now))
         if body is not None:
             request.set_body(body, self._packages[subscription.package].media_type)
+        # A connection that is gone leaves the Contact to be tried.
+        flow = subscription.flow if subscription.flow is not None and self._engine.is_open(subscription.flow) else None
         self._save(subscription)
         subscription.transaction = self._engine.send_request(
-            request, partial(self._answered, subscription), now, listener=self._listener_of(subscription)
+            request, partial(self._answered, subscription), now, listener=self._listener_of(subscription), flow=flow
         )
 
     def _listener_of(self, subscription: NotifierSubscription) -> str | None:
@@ -353,8 +362,16 @@ class Notifier:
 
 def contact_uri(listener: Listener) -> str:
     """Where requests of a dialog reach us: the advertised address of the listener."""
-    transport = "" if listener.transport == "UDP" else f";transport={listener.transport.lower()}"
-    return f"sip:{listener.sent_by}{transport}"
+    return f"sip:{listener.hostport}"
+
+
+def connection_of(transaction: ServerTransaction, request: Request) -> Flow | None:
+    """The connection on which requests of a new dialog reach the peer, None where there is none.
+
+    Its other end is the peer itself, or a proxy that stays on the way; not one that only the first request passed.
+    """
+    direct = len(request.vias) == 1 or request.get("Record-Route") is not None or bool(request.to.tag)
+    return transaction.flow if transaction.flow.connection and direct else None
 
 
 def subscriber_of(request: Request) -> str:

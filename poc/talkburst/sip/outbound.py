@@ -51,7 +51,7 @@ class Outbound:
         if flow is not None:
             return Route(engine.listener(name or flow.listener, flow.transport), flow=flow)
         default = engine.listener(name)
-        usual = "UDP" if engine.sibling(default, "UDP") is not None else default.transport
+        usual = engine.usual if engine.sibling(default, engine.usual) is not None else default.transport
         try:
             target = target_of(next_hop if next_hop is not None else deciding_uri(request), engine.hosts, usual)
         except (HeaderError, UriError):

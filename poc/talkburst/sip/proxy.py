@@ -23,7 +23,7 @@ from typing import Final
 
 from .defects import defects
 from .engine import Engine
-from .flow import DEFAULT_PORT, Listener, unbracketed
+from .flow import DEFAULT_PORT, Flow, Listener, unbracketed
 from .headers import HeaderError
 from .headers.grammar import parse_number
 from .inbound import fixed_tag
@@ -44,14 +44,16 @@ Refusal = tuple[int, str | None, Iterable[tuple[str, object]]]
 class Target:
     """One member of the target set (RFC 3261 16.5): `uri` None keeps the Request-URI, `route` goes on top of Route.
 
-    It leaves by `listener` for whoever the topmost Route, else the Request-URI, names. `distrusted` are header fields
-    that are taken out of responses from there (RFC 3325 5).
+    It leaves by `listener` for whoever the topmost Route, else the Request-URI, names, or on the connection `flow` as
+    long as that is open (RFC 5626 5.3). `distrusted` are header fields that are taken out of responses from there
+    (RFC 3325 5).
     """
 
     listener: str
     uri: str | None = None
     route: Sequence[str] = ()
     distrusted: Sequence[str] = ()
+    flow: Flow | None = None
 
 
 @dataclass(slots=True)
@@ -194,7 +196,7 @@ class Proxy:
             self.respond(transaction, 440, now)
             return
         outgoing = [
-            self._outgoing(transaction.listener, request, target, record_route, (breadth + index) // number)
+            self._outgoing(request, target, transaction.flow if record_route else None, (breadth + index) // number)
             for index, target in enumerate(targets)
         ]
         context = ResponseContext(self._engine, transaction, on_failure, self._on_accepted, self._forget)
@@ -218,8 +220,8 @@ class Proxy:
         if not self._accepted.holds(_acknowledged(request), now):
             self._engine.counters["stray_ack"] += 1
         elif request.max_forwards != 0:
-            ack = self._outgoing(target.listener, request, target)
-            self._engine.send_stateless(ack.request, now, listener=ack.listener, next_hop=ack.next_hop)
+            ack = self._outgoing(request, target)
+            self._engine.send_stateless(ack.request, now, listener=ack.listener, next_hop=ack.next_hop, flow=ack.flow)
 
     def on_cancel(self, transaction: ServerTransaction, now: float) -> bool:
         """RFC 3261 16.10: cancels what is pending; the 487 comes back the way every answer does."""
@@ -229,9 +231,12 @@ class Proxy:
         return context is not None
 
     def _outgoing(
-        self, inbound: str, request: Request, target: Target, record_route: bool = False, breadth: int | None = None
+        self, request: Request, target: Target, inbound: Flow | None = None, breadth: int | None = None
     ) -> Outgoing:
-        """RFC 3261 16.6 steps 1 to 7: the request as it leaves, by which listener, and where to."""
+        """RFC 3261 16.6 steps 1 to 7: the request as it leaves, by which listener, and where to.
+
+        `inbound` is how it came in, when the way is to be recorded.
+        """
         sent = request.copy()
         if target.uri is not None:
             sent.uri = request_uri(target.uri)
@@ -239,14 +244,18 @@ class Proxy:
         sent.set("Max-Forwards", MAX_FORWARDS if hops is None else max(hops - 1, 0))
         if breadth is not None:
             sent.set("Max-Breadth", breadth)
-        if record_route:
-            # RFC 5658: one entry for each side, on top the one that the next hop will use.
-            for name in dict.fromkeys((inbound, target.listener)):
-                sent.prepend("Record-Route", f"<sip:{self._engine.listener(name).sent_by};lr>")
         for route in reversed(target.route):
             sent.prepend("Route", route)
         next_hop = _next_hop(sent)
-        return Outgoing(sent, target.listener, next_hop, target.distrusted)
+        flow = target.flow if target.flow is not None and self._engine.is_open(target.flow) else None
+        if inbound is not None:
+            # RFC 5658: one entry for each side, on top the one that the next hop will use. Two transports of one
+            # listener are two sides as well.
+            came = self._engine.listener(inbound.listener, inbound.transport)
+            goes = self._engine.source(sent, listener=target.listener, next_hop=next_hop, flow=flow)
+            for hostport in dict.fromkeys((came.hostport, goes.hostport)):
+                sent.prepend("Record-Route", f"<sip:{hostport};lr>")
+        return Outgoing(sent, target.listener, next_hop, target.distrusted, flow)
 
 
 def _breadth(request: Request) -> int:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from .agenda import Alarm
 from .engine import Engine
+from .flow import Flow
 from .message import Request, Response, response_to
 from .timers import Timer
 from .transaction.client import ClientTransaction, Failure, Outcome
@@ -21,12 +22,16 @@ FailureHandler = Callable[[Outcome, float], bool]
 
 
 class Outgoing(NamedTuple):
-    """A request as it leaves, by which listener, where to, and which header fields its responses may not bring."""
+    """A request as it leaves, by which listener, where to, and which header fields its responses may not bring.
+
+    `flow` is an open connection that it takes instead of the way to `next_hop`.
+    """
 
     request: Request
     listener: str
     next_hop: Uri
     distrusted: Sequence[str] = ()
+    flow: Flow | None = None
 
 
 # RFC 3261 16.7 step 6: these let the client try again and succeed, so they come first in their class.
@@ -168,9 +173,9 @@ class _Branch:
     def start(self, now: float) -> None:
         if self._context.is_invite:
             self._restart_timer_c(now)
-        request, listener, next_hop, _ = self._outgoing
+        request, listener, next_hop, _, flow = self._outgoing
         self.client = self._context.engine.send_request(
-            request, self._on_outcome, now, listener=listener, next_hop=next_hop
+            request, self._on_outcome, now, listener=listener, next_hop=next_hop, flow=flow
         )
 
     def cancel(self, now: float) -> None:

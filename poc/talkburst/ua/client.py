@@ -9,6 +9,7 @@ from typing import Final
 
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.engine import Engine
+from talkburst.sip.flow import Flow, bracketed
 from talkburst.sip.headers import SubscriptionState
 from talkburst.sip.message import Request
 from talkburst.sip.requester import Requester
@@ -34,7 +35,8 @@ _RENEWED: Final = frozenset({"deactivated", "expired", "probation"})
 
 
 class PocClient:
-    """One device of one user. It is reached at the first listener of the engine, which has to be there already.
+    """One device of one user. It is reached at the listener that REGISTER leaves from, which has to be there already,
+    and over TCP on the connection that it registered on.
 
     `etag(address)` gives the entity-tag of a publication under that PoC Address from before a restart, and
     `on_etag(address, etag)` is told each new one. `on_refused(why)` is the end: another attempt would change nothing.
@@ -53,7 +55,10 @@ class PocClient:
         etag: Callable[[str], str | None] = lambda address: None,
         on_etag: Callable[[str, str | None], None] = lambda address, etag: None,
     ) -> None:
-        listener = engine.listener()
+        routes = [("Route", route) for route in account.routes]
+        listener = engine.source(Request("REGISTER", account.registrar, routes))
+        if listener.reliable:
+            engine.on_lost = self._on_connection_lost
         contact = account.contact_uri(listener.sent_by, listener.transport)
         requester = Requester(engine, credentials, token)
         self._agenda = engine.agenda
@@ -63,6 +68,7 @@ class PocClient:
         self._etag = etag
         self._on_etag = on_etag
         self._leaving = False
+        self._reconnected = False
         self._own = OwnRegistration(account.instance, contact)
         self._session: SettingsSession | None = None
         self.uas = Uas(engine, token, accept=(REGINFO_TYPE, SETTINGS_TYPE), software=account.user_agent)
@@ -149,8 +155,19 @@ class PocClient:
 
     # The registration and its reg event
 
+    def _on_connection_lost(self, flow: Flow, now: float) -> None:
+        """RFC 5626 4.5: whatever reached us by it needs another one."""
+        if not self._leaving:
+            remote = f"{bracketed(flow.remote[0])}:{flow.remote[1]}"
+            self._decide("connection lost", {"remote": remote})
+            self._reconnected = True
+            self._registration.recover(now)
+
     def _on_registered(self, now: float) -> None:
         self._reg_event.ensure(now)
+        if self._reconnected:
+            self._reconnected = False
+            self._reg_event.refresh(now)  # whoever notifies learns the new connection by it
         if self._session is not None:
             self._session.ensure(now)
 

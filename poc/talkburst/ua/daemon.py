@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import talkburst
-from talkburst.daemon.address import advertised, parse_listen, show_host_port
 from talkburst.daemon.control import Answer, Command, ControlError
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError
 from talkburst.daemon.state import state_directory
-from talkburst.net import Clock, SipNode
+from talkburst.net import Clock, SipNode, TcpLimits, listen_all
 from talkburst.obs.trace import Trace
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.engine import Engine
@@ -24,6 +23,7 @@ from talkburst.ua.settings import Wishes
 from talkburst.ua.state import ClientState
 
 USER_AGENT: Final = f"PoC-client/OMA1.0 talkburst/{talkburst.__version__}"
+KEEP_ALIVE: Final = (95.0, 120.0)  # seconds between the pings on a connection (RFC 5626 4.4.1)
 STOP_LIMIT: Final = 4.8  # seconds for all of taking leave; `talkburst.daemon.run` allows 5
 
 
@@ -56,8 +56,9 @@ class ClientDaemon:
             token=lambda: secrets.token_hex(8),
             hosts=settings.hosts_for("client"),
             software=USER_AGENT,
+            usual=own.transport.upper(),
         )
-        self._node = SipNode(self._engine, Clock(), trace)
+        self._node = SipNode(self._engine, Clock(), trace, TcpLimits(keep_alive=KEEP_ALIVE))
         self._client: PocClient | None = None
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -67,12 +68,8 @@ class ClientDaemon:
 
     async def start(self) -> list[str]:
         """Opens the listeners and begins to register. Whether the core is there yet makes no difference."""
-        own, addresses = self._settings, []
-        for number, entry in enumerate(own.listen, 1):
-            address = parse_listen(entry)
-            name = self.name if number == 1 else f"{self.name}/{number}"
-            listener = await self._node.listen(name, address, advertised(own.advertise, address))
-            addresses.append(f"{listener.transport.lower()}:{show_host_port(listener.host, listener.port)}")
+        own = self._settings
+        addresses = await listen_all(self._node, self.name, own.listen, own.advertise)
         self._client = PocClient(
             self._engine,
             self._engine.token,

@@ -72,6 +72,8 @@ IGNORED: Final = frozenset(
 
 # Answers that may be another next time, beside all 5xx: overload, a core that is starting, a server in between.
 _PASSING: Final = frozenset({408, 480, 600})
+# Seconds. A connection that was lost is made anew almost at once, unless it is lost again within this time.
+STEADY: Final = 120.0  # RFC 5626 4.5
 # Seconds. A registrar that grants less, or nothing, must not keep us registering without a pause.
 SHORTEST: Final = 2
 
@@ -107,6 +109,8 @@ class Registration:
         self._expires = account.expires
         self._prolongations = 0
         self._backoff = Backoff()
+        self._recovery = Backoff()
+        self._lost_at: float | None = None
         self._alarm: Alarm | None = None
         self._left: Callable[[float], None] | None = None
         self.state = State.IDLE
@@ -124,6 +128,15 @@ class Registration:
         """Register again at once: the home network seems to have forgotten us. Not while an answer is awaited."""
         if self.state is State.REGISTERED:
             self._due(now)
+
+    def recover(self, now: float) -> None:
+        """The connection that we registered on is lost: register on another, a little later each time this goes on."""
+        if self.state is not State.REGISTERED:
+            return
+        if self._lost_at is None or now - self._lost_at > STEADY:
+            self._recovery.reset()
+        self._lost_at = now
+        self._set_alarm(now + self._recovery.next())
 
     def leave(self, now: float, left: Callable[[float], None]) -> None:
         """Remove the binding. `left(now)` is called once, when it is gone or nobody answers."""

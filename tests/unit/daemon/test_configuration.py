@@ -29,10 +29,10 @@ def test_without_anything_it_is_the_demo_world() -> None:
     settings = load(environ={})
     assert settings.model_dump() == Settings().model_dump()
     assert settings.core.domain == "ims.example"
-    assert settings.core.listen == ["udp:127.0.0.1:5060"]
-    assert settings.core.listen_servers == ["udp:127.0.0.1:5054"]
-    assert settings.server.listen == ["udp:127.0.0.1:5070"]
-    assert settings.client.listen == ["udp:127.0.0.1:5090"]
+    assert settings.core.listen == ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+    assert settings.core.listen_servers == ["udp:127.0.0.1:5054", "tcp:127.0.0.1:5054"]
+    assert settings.server.listen == ["udp:127.0.0.1:5070", "tcp:127.0.0.1:5070"]
+    assert settings.client.listen == ["udp:127.0.0.1:5090", "tcp:127.0.0.1:5090"]
     assert settings.hosts["scscf.ims.example"] == "127.0.0.1:5054"
     assert settings.timers.t1 == 0.5
     assert settings.xdms.accounts["sip:alice@ims.example"].aliases == [
@@ -277,3 +277,11 @@ def test_keys_are_found_by_line() -> None:
         ("xdms", "accounts"): 6,
         ("xdms", "accounts", "sip:a"): 7,
     }
+
+
+def test_a_client_that_is_to_speak_tcp_needs_a_listener_for_it(file: Path) -> None:
+    assert problems(file, '[client]\ntransport = "tcp"\nlisten = ["udp:127.0.0.1:5090"]') == [
+        "talkburst.toml:2: client.transport: tcp needs a listener of its own: add tcp:HOST:PORT to client.listen"
+    ]
+    assert Settings(client={"transport": "tcp", "listen": ["fd:7"]}).client.transport == "tcp"
+    assert Settings(client={"listen": ["tcp:127.0.0.1:5090"]}).client.transport == "udp"

@@ -1,11 +1,12 @@
 import asyncio
 import logging
+import os
 import socket
 from contextlib import suppress
 
 import pytest
 
-from talkburst.net import ListenError, TcpLimits
+from talkburst.net import ListenError, TcpLimits, listen_all
 from talkburst.sip.engine import Failure
 from talkburst.sip.framer import StreamLimits
 from talkburst.sip.message import response_to
@@ -444,3 +445,82 @@ async def _ask_again(server, dial) -> bytes:
     wire = await dial(server.port)
     wire.write(options(99))
     return await wire.message()
+
+
+PINGED_OFTEN = TcpLimits(keep_alive=(0.05, 0.1), pong=0.2)
+
+
+async def connected_to(make_node, answer: bytes):
+    """A node that keeps its connections alive, and a peer that takes a request and says `answer` to each ping."""
+    pings: list[bytes] = []
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")  # the request
+            while True:
+                pings.append(await reader.readexactly(4))
+                writer.write(answer)
+        writer.close()
+        ended.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    node = make_node(limits=PINGED_OFTEN)
+    await node.listen("tcp:127.0.0.1:0")
+    lost = []
+    node.engine.on_lost = lambda flow, now: lost.append(flow.remote)
+    asking = asyncio.ensure_future(node.ask(f"sip:127.0.0.1:{port};transport=tcp"))
+    return server, port, pings, lost, ended, asking
+
+
+async def test_a_connection_of_ours_is_kept_alive_for_as_long_as_pings_are_answered(make_node) -> None:
+    server, _, pings, lost, _, asking = await connected_to(make_node, b"\r\n")
+    await until(lambda: len(pings) >= 6)
+    assert set(pings) == {b"\r\n\r\n"}
+    assert lost == []
+    asking.cancel()
+    server.close()
+
+
+async def test_a_connection_whose_pings_are_not_answered_is_lost_and_its_user_told(make_node) -> None:
+    server, port, pings, lost, ended, asking = await connected_to(make_node, b"")
+    async with asyncio.timeout(5):
+        assert await asking is Failure.TRANSPORT
+        await ended.wait()
+    assert pings == [b"\r\n\r\n"]
+    assert lost == [("127.0.0.1", port)]
+    server.close()
+
+
+async def test_a_connection_that_was_accepted_is_not_pinged(make_node, dial) -> None:
+    node = make_node(limits=PINGED_OFTEN)
+    listener = await node.listen("tcp:127.0.0.1:0")
+    wire = await dial(listener.port)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(wire.reader.read(1), 0.3)
+
+
+async def test_udp_and_tcp_entries_make_pairs_of_one_name(make_node) -> None:
+    node = make_node()
+    with socket.socket() as tcp:
+        tcp.bind(("127.0.0.1", 0))
+        entries = ["udp:127.0.0.1:0", "udp:127.0.0.1:0", f"fd:{tcp.detach()}", "tcp:127.0.0.1:0"]
+    addresses = await listen_all(node.sip, "main", entries)
+    assert [address.rpartition(":")[0] for address in addresses] == ["udp:127.0.0.1"] * 2 + ["tcp:127.0.0.1"] * 2
+    assert [(each.name, each.transport) for each in node.engine.listeners()] == [
+        ("main", "UDP"),
+        ("main/2", "UDP"),
+        ("main", "TCP"),
+        ("main/2", "TCP"),
+    ]
+
+
+async def test_a_descriptor_that_is_no_socket_is_told_as_such(make_node) -> None:
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(ListenError, match=f"cannot listen on fd:{reading}"):
+            await listen_all(make_node().sip, "main", [f"fd:{reading}"])
+    finally:
+        os.close(reading)
+        os.close(writing)

@@ -81,3 +81,10 @@ def test_foreign_protocol_breaks_the_stream():
     assert isinstance(fault, Malformed)
     assert fault.request is None
     assert framer.broken
+
+
+def test_answers_to_pings_of_ours_are_no_halves_of_a_ping():
+    framer = StreamFramer()
+    for _ in range(3):
+        framer.expect_pong()
+        assert framer.feed(b"\r\n") == [KeepAlive.PONG]

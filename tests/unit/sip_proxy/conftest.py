@@ -95,6 +95,17 @@ class ProxyBench:
         self.engine.receive(f"{head}\r\n\r\n{body}".encode(), flow, self.now)
         return self.collect()
 
+    def accept(self, source: tuple[str, int]) -> Flow:
+        """A client opens a connection; the listener for clients has TCP from then on."""
+        self.engine.add_listener(Listener("clients", "TCP", *CLIENTS, advertised=CLIENTS))
+        return self.engine.accepted(self.engine.listener("clients", "TCP"), source)
+
+    def receive_by_tcp(self, text: str, source: tuple[str, int] = (ALICE[0], 40001)) -> list[Sent]:
+        """Feed one message on a new connection of a client."""
+        written = "\r\n".join(line.strip() for line in text.strip().splitlines())
+        self.engine.receive(f"{written}\r\n\r\n".encode(), self.accept(source), self.now)
+        return self.collect()
+
     def request(
         self,
         method: str = "SUBSCRIBE",

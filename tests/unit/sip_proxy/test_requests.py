@@ -139,6 +139,51 @@ def test_one_listener_makes_one_record_route(bench) -> None:
     assert sent.message.values("Record-Route") == ["<sip:192.0.2.1:5060;lr>"]
 
 
+RECEIVED_BY_TCP = """
+    SUBSCRIBE sip:bob@poc.example SIP/2.0
+    Via: SIP/2.0/TCP 192.0.2.10:5090;branch=z9hG4bKtcp
+    From: <sip:alice@example>;tag=a
+    To: <sip:bob@poc.example>
+    Call-ID: call
+    CSeq: 1 SUBSCRIBE
+    Contact: <sip:alice@192.0.2.10:5090;transport=tcp>
+    Max-Forwards: 70
+    Content-Length: 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "recorded"),
+    [
+        ("clients", ["<sip:192.0.2.1:5060;lr>", "<sip:192.0.2.1:5060;transport=tcp;lr>"]),
+        ("servers", ["<sip:192.0.2.1:5054;lr>", "<sip:192.0.2.1:5060;transport=tcp;lr>"]),
+    ],
+)
+def test_two_transports_make_two_record_routes_even_of_one_listener(bench, target: str, recorded: list[str]) -> None:
+    """RFC 5658 6: and both are taken off when they come back."""
+    bench.record_route = True
+    bench.targets = [Target(target)]
+    (sent,) = bench.receive_by_tcp(RECEIVED_BY_TCP)
+    assert sent.message.values("Record-Route") == recorded
+    request = Request("NOTIFY", "sip:alice@192.0.2.10:5090;transport=tcp", [("Route", route) for route in recorded])
+    routed = bench.proxy.take_routes(request)
+    assert [f"<{uri}>" for uri in routed.own] == recorded
+    assert routed.finished
+
+
+def test_target_with_an_open_connection_is_reached_on_it_and_else_by_its_uri(bench) -> None:
+    bench.record_route = True
+    flow = bench.accept(("192.0.2.30", 4711))
+    bench.targets = [Target("clients", "sip:bob@192.0.2.31:5060", flow=flow)]
+    (sent,) = bench.request()
+    assert (sent.to, sent.message.via.transport) == (("192.0.2.30", 4711), "TCP")
+    assert sent.message.values("Record-Route") == ["<sip:192.0.2.1:5060;transport=tcp;lr>", "<sip:192.0.2.1:5060;lr>"]
+    bench.engine.transport_failed(flow, bench.now)
+    bench.collect()
+    (sent,) = bench.request(cseq=2)
+    assert (sent.to, sent.message.via.transport) == (("192.0.2.31", 5060), "UDP")
+
+
 def test_request_that_comes_back_unchanged_is_a_loop(bench) -> None:
     bench.targets = [Target("servers", route=("<sip:192.0.2.20:5070;lr>",))]
     (sent,) = bench.request()

@@ -334,3 +334,46 @@ def test_a_response_is_not_a_request(stream) -> None:
     stream.engine.transport_failed(flow, stream.now, Response(200, "OK", []))
     stream.send()
     assert stream.wanted() == [flow], "one message that could not be sent says nothing about the connection"
+
+
+def test_a_flow_from_before_a_restart_is_not_open_whatever_its_number() -> None:
+    stream = Stream()
+    flow = stream.accept()
+    assert stream.engine.is_open(flow)
+    assert not stream.engine.is_open(flow._replace(remote=("192.0.2.66", 4711)))
+    assert not stream.engine.is_open(flow._replace(connection=0, transport="UDP"))
+    stream.engine.transport_failed(flow, stream.now)
+    assert not stream.engine.is_open(flow)
+
+
+def test_the_loss_of_a_connection_is_told_if_it_was_open_and_ours() -> None:
+    stream, lost = Stream(), []
+    stream.engine.on_lost = lambda flow, now: lost.append(flow)
+    stream.engine.transport_failed(stream.accept(), stream.now)
+    stream.send()
+    (connect,) = (action for action in stream.engine.take() if isinstance(action, Connect))
+    stream.engine.transport_failed(connect.flow, stream.now)
+    assert lost == []
+    stream.send()
+    (connect,) = (action for action in stream.engine.take() if isinstance(action, Connect))
+    stream.engine.connected(connect.flow, stream.now)
+    stream.engine.transport_failed(connect.flow, stream.now)
+    stream.engine.transport_failed(connect.flow, stream.now)
+    assert lost == [connect.flow]
+
+
+@pytest.mark.parametrize(
+    ("usual", "uri", "transport"),
+    [
+        ("UDP", "sip:192.0.2.9", "UDP"),
+        ("TCP", "sip:192.0.2.9", "TCP"),
+        ("TCP", "sip:192.0.2.9;transport=udp", "UDP"),
+        ("UDP", "sip:192.0.2.9;transport=tcp", "TCP"),
+        ("TCP", "sip:as.example", "TCP"),
+        ("TCP", "tel:+1", "UDP"),  # no way at all: the first listener stands for it
+    ],
+)
+def test_the_usual_transport_counts_where_nothing_names_one(usual: str, uri: str, transport: str) -> None:
+    stream = Stream()
+    stream.engine.usual = usual
+    assert stream.engine.source(Request("OPTIONS", uri)).transport == transport

@@ -6,7 +6,7 @@ import pytest
 
 from talkburst.daemon.trust import Trust
 from talkburst.sip.digest import DigestClient
-from talkburst.sip.engine import Engine, Send
+from talkburst.sip.engine import Connect, Engine, Send
 from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.message import Request, Response, response_to
 from talkburst.sip.parser import parse_message
@@ -30,9 +30,18 @@ INSTANCE = "urn:uuid:00000000-0000-4000-8000-{:012d}"
 
 
 class Network:
-    """Engines by the addresses of their listeners; datagrams arrive at once, unless `drop` says otherwise."""
+    """Engines by the addresses of their listeners; datagrams arrive at once, unless `drop` says otherwise.
 
-    def __init__(self):
+    With `tcp` every listener has both transports. `closed` are addresses that take no connections, `streams` those that
+    are open: the two ends of each, an end being an engine and its flow.
+    """
+
+    def __init__(self, tcp=False, hosts=HOSTS):
+        self.tcp = tcp
+        self.hosts = hosts
+        self.closed = set()
+        self.streams = []
+        self.ports = itertools.count(40_001)
         self.now = START
         self.engines = {}
         self.log = []
@@ -42,10 +51,11 @@ class Network:
     def token(self):
         return f"t{next(self.numbers)}"
 
-    def engine(self, **listeners):
-        engine = Engine(None, token=self.token, hosts=HOSTS)
+    def engine(self, usual="UDP", **listeners):
+        engine = Engine(None, token=self.token, hosts=self.hosts, usual=usual)
         for name, address in listeners.items():
-            engine.add_listener(Listener(name, "UDP", *address, advertised=address))
+            for transport in ("UDP", "TCP") if self.tcp else ("UDP",):
+                engine.add_listener(Listener(name, transport, *address, advertised=address))
             self.engines[address] = (engine, name)
         return engine
 
@@ -69,10 +79,43 @@ class Network:
         passed = False
         for address, (engine, _) in list(self.engines.items()):
             for action in engine.take():
-                assert isinstance(action, Send), action
                 passed = True
-                self._carry(action, address)
+                if isinstance(action, Connect):
+                    self._connect(engine, action.flow)
+                elif isinstance(action, Send) and action.flow.connection:
+                    self._write(engine, action)
+                else:
+                    assert isinstance(action, Send), action
+                    self._carry(action, address)
         return passed
+
+    def _connect(self, engine, flow):
+        if flow.remote not in self.engines or flow.remote in self.closed:
+            engine.transport_failed(flow, self.now)
+            return
+        other, name = self.engines[flow.remote]
+        taken = other.accepted(other.listener(name, "TCP"), (flow.local[0], next(self.ports)))
+        self.streams.append(((engine, flow), (other, taken)))
+        engine.connected(flow, self.now)
+
+    def _write(self, engine, send):
+        ends = [ends for ends in self.streams if (engine, send.flow) in ends]
+        assert ends, "sent on a connection that is not open"
+        ((other, flow),) = (end for end in ends[0] if end != (engine, send.flow))
+        self.log.append((send.flow.local, flow.local, parse_message(send.data)))
+        other.receive(send.data, flow, self.now)
+
+    def cut(self, port):
+        """Ends every connection with the engine that listens on this port of 127.0.0.1."""
+        engine, _ = self.engines["127.0.0.1", port]
+        for ends in [ends for ends in self.streams if engine in (ends[0][0], ends[1][0])]:
+            self.streams.remove(ends)
+            for end, flow in ends:
+                end.transport_failed(flow, self.now)
+
+    def opened(self):
+        """Which engine opened a connection to which, as `port>port`."""
+        return sorted(f"{flow.local[1]}>{flow.remote[1]}" for (_, flow), _ in self.streams)
 
     def _carry(self, send, address):
         message = parse_message(send.data)
@@ -120,7 +163,7 @@ class Device:
         domain = private_id.rpartition("@")[2]
         password = wishes.pop("password", private_id.partition("@")[0].partition("-")[0])
         self.network = network
-        self.engine = network.engine(main=("127.0.0.1", port))
+        self.engine = network.engine(wishes.pop("transport", "UDP"), main=("127.0.0.1", port))
         self.decisions = []
         self.refused = []
         self.etags = {}
@@ -169,8 +212,8 @@ class Device:
 class World(Network):
     """The demo world: the real core and PoC server."""
 
-    def __init__(self, *, notify_first=False, with_server=True, **policy):
-        super().__init__()
+    def __init__(self, *, notify_first=False, with_server=True, tcp=False, hosts=HOSTS, **policy):
+        super().__init__(tcp, hosts)
         self.decisions = []
         self.fetched = []
         self.policy = Policy(domains=("ims.mnc001.mcc001.3gppnetwork.org",), notify_first=notify_first, **policy)
@@ -203,7 +246,7 @@ class World(Network):
             engine,
             self.token,
             uri="sip:poc.ims.example",
-            trusted=lambda flow: flow.remote == ("127.0.0.1", 5054),
+            trusted=lambda flow: flow.remote == ("127.0.0.1", 5054) or flow.reliable,  # from whatever port
             fetch=lambda addresses, now: self.fetched.append(list(addresses)),
             forget=lambda addresses: None,
             decide=self.decide,

@@ -39,7 +39,17 @@ class ClientTransaction(Transaction):
     Failure that stands for it. Only a 2xx to INVITE may follow again (retransmitted, or of another branch of a fork).
     """
 
-    __slots__ = ("_cancel_wanted", "_data", "_handler", "_liveness", "_owner", "alternative", "flow", "key")
+    __slots__ = (
+        "_cancel_wanted",
+        "_data",
+        "_departed",
+        "_handler",
+        "_liveness",
+        "_owner",
+        "alternative",
+        "flow",
+        "key",
+    )
 
     def __init__(self, layer: ClientLayer, request: Request, reliable: bool, handler: ResponseHandler) -> None:
         machine = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
@@ -49,6 +59,7 @@ class ClientTransaction(Transaction):
         self._liveness: Alarm | None = None
         self._cancel_wanted = False
         self._data = b""
+        self._departed: Callable[[float], None] | None = None
         self.key: ClientKey = client_key(request)
         self.flow: Flow | None = None  # None until the next hop has an address
         self.alternative: Flow | None = None  # by UDP, when the request went by TCP for its size alone
@@ -56,6 +67,18 @@ class ClientTransaction(Transaction):
     def expect_by(self, at: float) -> None:
         """Tell the handler Failure.TIMEOUT at `at` if no final response came; the machine itself runs on (Timer F)."""
         self._liveness = self._layer.agenda.schedule(at, self._give_up)
+
+    def once_departed(self, call: Callable[[float], None], now: float) -> None:
+        """Call back when the request has left, or can not: at once, unless its next hop or connection is waited for."""
+        if self.flow is not None or self.terminated:
+            call(now)
+        else:
+            self._departed = call
+
+    def _tell_departed(self, now: float) -> None:
+        call, self._departed = self._departed, None
+        if call is not None:
+            call(now)
 
     def start(self, flow: Flow, now: float) -> None:
         """Send the request for the first time."""
@@ -65,6 +88,7 @@ class ClientTransaction(Transaction):
         self._owner.client_started(self)
         self._layer.transmit(flow, self._data, self.request)
         self._enter(now)
+        self._tell_departed(now)
 
     def start_over(self, flow: Flow, now: float) -> None:
         """Send the request by another flow, in a transaction of its own branch (RFC 3261 18.1.1); nobody is told.
@@ -82,6 +106,7 @@ class ClientTransaction(Transaction):
 
     def fail(self, now: float) -> None:
         """The transport cannot bring the request to its next hop (RFC 3261 17.1.4)."""
+        self._tell_departed(now)
         self.handle(Signal.TRANSPORT_ERROR, now)
 
     def abandon(self, now: float) -> None:
