@@ -133,16 +133,50 @@ async def test_every_command_has_help(command: str) -> None:
     assert "--help" in out
 
 
+async def line_with(stream: asyncio.StreamReader, text: str, within: float = 60) -> str:
+    """The next line that has this text in it."""
+    while text not in (line := (await asyncio.wait_for(stream.readline(), within)).decode()):
+        assert line, f"ended before it said {text!r}"
+    return line
+
+
+async def test_a_daemon_that_dies_while_the_demo_stays_is_named_and_can_be_started_again(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *TALKBURST, "demo", "--stay", "--state", str(tmp_path), stdout=asyncio.subprocess.PIPE, env=environment()
+    )
+    assert process.stdout is not None
+    try:
+        await line_with(process.stdout, "Ctrl-C")
+        status, out, err = await talkburst("core", "show", "--state", str(tmp_path))
+        assert status == 0, err
+        assert "sip:alice@ims.example" in out
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        core = next(pid for pid in children if b"talkburst_core" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        os.kill(int(core), signal.SIGKILL)
+        assert "SIGKILL" in await line_with(process.stdout, "the core ended")
+        again = (await line_with(process.stdout, "start it again: talkburst core")).partition("talkburst ")[2].split()
+        second = await asyncio.create_subprocess_exec(
+            *TALKBURST, *again, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env=environment()
+        )
+        assert second.stdout is not None
+        await line_with(second.stdout, "ready core", 20)
+        status, out, err = await talkburst("core", "show", "--state", str(tmp_path))
+        second.terminate()
+        assert (await second.wait(), status) == (0, 0), err
+        assert "sip:alice@ims.example" in out
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.communicate(), 30)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_interrupted_demo_ends_its_daemons(number: signal.Signals, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *TALKBURST, "demo", "--stay", "--state", str(tmp_path), stdout=asyncio.subprocess.PIPE, env=environment()
     )
     assert process.stdout is not None
-    while b"32 of 32" not in (line := await asyncio.wait_for(process.stdout.readline(), 60)):
-        assert line, "the demo ended by itself"
-    while b"Ctrl-C" not in await asyncio.wait_for(process.stdout.readline(), 10):
-        pass
+    await line_with(process.stdout, "32 of 32")
+    await line_with(process.stdout, "Ctrl-C")
     children = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
     assert len(children) >= 4
     process.send_signal(number)

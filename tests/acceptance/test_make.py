@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 def pretend_python(directory: Path, without: str) -> Path:
     """A Python that fails where the one-line program it is given mentions `without`."""
     script = directory / "python3"
-    script.write_text(f'#!/bin/sh\ncase "$*" in *"{without}"*) exit 1;; esac\nexec {sys.executable} "$@"\n')
+    script.write_text(f'#!/bin/sh\ncase "$*" in *"{without}"*) exit 1;; esac\nexec "{sys.executable}" "$@"\n')
     script.chmod(0o755)
     return script
 

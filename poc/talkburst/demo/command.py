@@ -36,7 +36,7 @@ from talkburst_core import credentials
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
-    help="keep state and logs here  [default: a fresh directory]",
+    help="keep state and logs here  [default: a fresh directory, removed if all steps pass]",
 )
 @click.option(
     "--config",
@@ -86,6 +86,7 @@ def demo(
         report=report,
         pcap=pcap,
         stay=stay,
+        temporary=state is None and not stay,
         fresh=state is None or not any(directory.iterdir()),
         passwords=_passwords(settings.core.credentials),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import signal
 import sys
 import time
@@ -36,8 +37,8 @@ SETTLE = 1.0  # seconds that what a client did last may take to be seen by the o
 class Options:
     """What the command line asked for.
 
-    `wait`: seconds a step may take after its cause. `fresh`: the state directory was empty. `passwords`: of the core's
-    subscribers by private id, to judge the response in step 3.
+    `wait`: seconds a step may take after its cause. `fresh`: the state directory was empty. `temporary`: the directory
+    goes with a run that passed. `passwords`: of the core's subscribers by private id, to judge the response in step 3.
     """
 
     directory: Path
@@ -49,6 +50,7 @@ class Options:
     pcap: Path | None = None
     stay: bool = False
     fresh: bool = True
+    temporary: bool = False
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -72,14 +74,21 @@ class DemoRun:
         world = World(options.directory, options.given, options.scenario, trace, options.transport)
         try:
             status = await self._flow(world)
-        except (DaemonStartError, DocumentRefusedError, XcapUnreachableError, OSError) as error:
+        except BrokenPipeError:
+            raise  # whoever read our output has gone; click ends quietly
+        except (DaemonStartError, DocumentRefusedError, XcapUnreachableError) as error:
             click.echo(f"demo: {error}", err=True)
+            status = 1
+        except OSError as error:
+            click.echo(f"demo: {error.filename or self._options.directory}: {error.strerror}", err=True)
             status = 1
         finally:
             await world.stop()
             await collector.close()
         if self._options.pcap is not None and self._live is not None:
             write_pcap(self._options.pcap, self._live.frames)
+        if self._options.temporary and status == 0:
+            shutil.rmtree(self._options.directory, ignore_errors=True)
         return status
 
     async def _flow(self, world: World) -> int:
@@ -100,7 +109,7 @@ class DemoRun:
             self._quote_sender(world, report)
         if self._why_ended:
             click.echo(self._why_ended)
-        if self._options.stay:
+        if self._options.stay and not self._interrupted.is_set():
             await self._stay(world)
         for watcher in watchers:
             watcher.cancel()
@@ -131,7 +140,8 @@ class DemoRun:
 
     def _introduce(self, world: World) -> None:
         click.echo(f"Talkburst demo: {self._options.scenario.text}")
-        click.echo(f"state, logs and {CONFIGURATION} in {world.directory}")
+        removed = "; removed if all pass, unless --state names a place" if self._options.temporary else ""
+        click.echo(f"state, logs and {CONFIGURATION} in {world.directory}{removed}")
         for name, address in world.addresses.items():
             transport = "tcp" if name.startswith("xdms") else self._options.transport
             daemon = name.partition(".")[0]
@@ -158,11 +168,24 @@ class DemoRun:
 
     async def _stay(self, world: World) -> None:
         click.echo("")
-        click.echo("The daemons stay. alice, bob and carol have their names as passwords. Documents:")
+        click.echo("The daemons stay. alice, bob, carol and dave have their names as passwords. Documents:")
         click.echo(f"  {world.xcap_root}")
+        click.echo("What a daemon knows, such as the core:")
+        click.echo(f"  {world.by_hand('core').replace(' core ', ' core show ')}")
         click.echo("Ctrl-C ends them.")
         sys.stdout.flush()
+        tellers = [asyncio.create_task(self._tell_end(world, name)) for name in world.daemons]
         await self._interrupted.wait()
+        for teller in tellers:
+            teller.cancel()
+
+    async def _tell_end(self, world: World, name: str) -> None:
+        """While the daemons stay, one that dies is named, with what starts it again."""
+        status = await world.daemons[name].ended()
+        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        click.echo(f"the {name} ended {how}{world.daemons[name].last_words()}")
+        click.echo(f"start it again: {world.by_hand(name)}")
+        sys.stdout.flush()
 
 
 def write_pcap(path: Path, frames: list[Frame]) -> None:

@@ -39,9 +39,12 @@ class HandedSockets:
         """The file descriptors to hand over, by transport; none where nothing was bound under that name."""
         return {transport: held.fileno() for transport, held in self._sockets.get(name, {}).items()}
 
+    def release(self, name: str) -> None:
+        """Close our copies; those of the daemon stay. When it dies, its port is free for the one that follows it."""
+        for held in self._sockets.pop(name, {}).values():
+            held.close()
+
     def close(self) -> None:
-        """Close our copies; those of the daemons stay."""
-        for bound in self._sockets.values():
-            for held in bound.values():
-                held.close()
-        self._sockets.clear()
+        """Close all our copies."""
+        for name in list(self._sockets):
+            self.release(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +100,8 @@ class World:
         """The one file that all daemons read."""
         core, servers = self.addresses["core.listen"], self.addresses["core.listen_servers"]
         chosen: Table = {
+            "state": str(self.directory),
+            "trace": {"hep": f"tcp:{show_host_port(*self.trace)}"},
             "hosts": {
                 "ims.example": self._entry(core),
                 "ims.mnc001.mcc001.3gppnetwork.org": self._entry(core),
@@ -108,6 +111,11 @@ class World:
             "server": {"xcap_root": self.xcap_root},
             "client": {"transport": self.transport, **self.scenario.client},
         }
+        for part in PARTS:
+            for listener in part.listeners:
+                address = show_host_port(*self.addresses[part.place(listener)])
+                listen = [f"{transport}:{address}" for transport in listener.transports]
+                chosen.setdefault(part.section, {})[listener.key] = listen
         return merged(chosen, self.given)
 
     @property
@@ -133,6 +141,20 @@ class World:
         for failure in outcomes:
             if failure is not None:
                 raise failure
+        for part in self.parts:
+            if part.name in names:
+                for listener in part.listeners:
+                    self._sockets.release(part.place(listener))
+
+    def by_hand(self, name: str) -> str:
+        """The command that starts this daemon again after it died."""
+        part = next(part for part in self.parts if part.name == name)
+        command = f"talkburst {part.section} --config {shlex.quote(str(self.directory / CONFIGURATION))}"
+        if part is SECOND_CLIENT:
+            listen = show_host_port(*self.addresses[part.place(_SIP)])
+            command += f" --state {shlex.quote(str(self.directory / part.name))} --listen udp:{listen}"
+            command += " " + " ".join(self.scenario.second)
+        return command
 
     async def stop(self) -> None:
         """End what runs: the clients first, so that they can take their leave, then the others at once."""
@@ -155,7 +177,7 @@ class World:
     def _daemon(self, part: Part, configuration: Path) -> DaemonProcess:
         # State and trace as flags, so that no environment variable of the user's shell takes them away. Each of two
         # clients has a state of its own.
-        state = self.directory / "state" / (part.name if part is SECOND_CLIENT else "")
+        state = self.directory / (part.name if part is SECOND_CLIENT else "")
         arguments = ["--config", str(configuration), "--state", str(state)]
         arguments += ["--hep", f"tcp:{show_host_port(*self.trace)}"]
         arguments += self.scenario.second if part is SECOND_CLIENT else ()
