@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from talkburst.daemon.address import show_host_port
 from talkburst.flow.capture_file import CaptureError, PacketFile
 from talkburst.flow.packets import Datagram, PacketDecoder, Segment
 from talkburst.flow.stream_messages import Conversation, Found, is_sip
-from talkburst.flow.tcp_streams import StreamDirection, begins_connection
+from talkburst.flow.tcp_streams import Piece, StreamDirection, begins_connection
 from talkburst.obs.frame import Endpoint, Frame
 
 __all__ = ["CaptureError", "CaptureFile", "read_capture"]
@@ -35,7 +36,8 @@ def read_capture(path: Path) -> CaptureFile:
 
 def _frames(packets: PacketFile, capture: CaptureFile) -> Iterator[Frame]:
     decoder, connections = PacketDecoder(), _Connections()
-    for packet in packets:
+    # Taps and `mergecap` write packets out of order: an answer before its request, the end of a connection first.
+    for packet in sorted(packets, key=lambda packet: packet.time):
         capture.packets += 1
         found = decoder.decode(packet)
         if isinstance(found, Datagram):
@@ -46,6 +48,7 @@ def _frames(packets: PacketFile, capture: CaptureFile) -> Iterator[Frame]:
     yield from connections.flush()
     if decoder.skipped:
         capture.warnings.append(f"{decoder.skipped} of {capture.packets} packets could not be read as IP, UDP or TCP")
+    capture.warnings += connections.warnings()
 
 
 @dataclass(slots=True)
@@ -60,6 +63,8 @@ class _Connections:
 
     def __init__(self) -> None:
         self._open: dict[frozenset[Endpoint], _Connection] = {}
+        self._faults = 0
+        self._first_fault = ""
 
     def add(self, segment: Segment) -> list[Frame]:
         ends = frozenset((segment.source, segment.destination))
@@ -76,18 +81,35 @@ class _Connections:
         if segment.payload:
             connection.last = segment.time
         pieces = connection.directions[segment.source].add(segment)
-        return frames + [_frame(found) for found in connection.conversation.feed(segment.source, pieces)]
+        return frames + self._feed(connection, segment.source, pieces)
 
     def flush(self) -> list[Frame]:
         """What the connections still hold beyond what the capture lost."""
         return [frame for connection in self._open.values() for frame in self._rest(connection)]
 
+    def warnings(self) -> list[str]:
+        """How often HTTP was passed over until the next request, and where and why it was first."""
+        if not self._faults:
+            return []
+        times = "once" if self._faults == 1 else f"{self._faults} times, first"
+        return [f"HTTP could not be followed {times} {self._first_fault}"]
+
     def _rest(self, connection: _Connection) -> list[Frame]:
         return [
-            _frame(found)
+            frame
             for end, direction in connection.directions.items()
-            for found in connection.conversation.feed(end, direction.flush(connection.last))
+            for frame in self._feed(connection, end, direction.flush(connection.last))
         ]
+
+    def _feed(self, connection: _Connection, source: Endpoint, pieces: list[Piece]) -> list[Frame]:
+        conversation = connection.conversation
+        frames = [_frame(found) for found in conversation.feed(source, pieces)]
+        if conversation.faults:
+            one, other = (show_host_port(*end) for end in connection.directions)
+            self._first_fault = self._first_fault or f"between {one} and {other}: {conversation.faults[0]}"
+            self._faults += len(conversation.faults)
+            conversation.faults.clear()
+        return frames
 
 
 def _frame(found: Found) -> Frame:

@@ -19,6 +19,7 @@ _ANY_START: Final = re.compile(
 )
 _MAX_START_LINE: Final = 2048
 _HTTP_START: Final = re.compile(rb"(?:HTTP/1\.[01] [1-5][0-9]{2}|[A-Z]+ \S+ HTTP/1\.[01]\r?\n)")
+_HTTP_REQUEST: Final = re.compile(rb"[A-Z]+ \S+ HTTP/1\.[01]\r?\n")
 _CONTENT_LENGTH: Final = re.compile(rb"\r\n(?:Content-Length|l)[ \t]*:[ \t]*([0-9]{1,9})[ \t]*(?=\r\n)", re.IGNORECASE)
 _HEP: Final = b"HEP3"
 _LINE_START: Final = re.compile(rb"^|\n")
@@ -93,29 +94,49 @@ class SipStream:
 
 
 class HttpConnection:
-    """Both directions of a connection that carries HTTP: h11 plays server to the client and client to the server."""
+    """Both directions of a connection that carries HTTP: h11 plays server to the client and client to the server.
 
-    def __init__(self) -> None:
-        self._to_client = h11.Connection(h11.CLIENT)
-        self._to_server = h11.Connection(h11.SERVER)
-        self._parts: dict[bool, list[bytes]] = {True: [], False: []}
+    What is no HTTP, or an answer to nothing, goes into `faults`; then all is passed over until the next request.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        self._faults = faults
         self._broken = False
+        self._begin()
 
     def feed(self, data: bytes, *, from_client: bool) -> list[bytes]:
-        """The messages that are whole by now, bodies without their chunking. A broken connection gives none."""
+        """The messages that are whole by now, bodies without their chunking."""
         if self._broken:
-            return []
+            if not from_client or _HTTP_REQUEST.match(data) is None:
+                return []
+            self._begin()
         reader = self._to_server if from_client else self._to_client
         messages: list[bytes] = []
         try:
             reader.receive_data(data)
             while isinstance(event := reader.next_event(), h11.Event) and not isinstance(event, h11.ConnectionClosed):
+                self._check_turn(event)
                 messages += self._event(event, from_client)
                 self._mirror(event)
                 self._next_cycle()
-        except (h11.ProtocolError, TypeError):
+        except (h11.ProtocolError, TypeError, AttributeError, RuntimeError) as error:
+            # h11 raises RuntimeError on bytes after the end, AttributeError where a switch of protocols is out of turn.
             self._broken = True
+            self._faults.append(str(error))
         return messages
+
+    def _begin(self) -> None:
+        self._to_client = h11.Connection(h11.CLIENT)
+        self._to_server = h11.Connection(h11.SERVER)
+        self._parts: dict[bool, list[bytes]] = {True: [], False: []}
+        self._broken = False
+
+    def _check_turn(self, event: object) -> None:
+        """Captures begin anywhere and lose packets: h11 takes it for granted that a client speaks first."""
+        if isinstance(event, h11.Request) and self._to_client.their_state is not h11.IDLE:
+            raise h11.RemoteProtocolError("a request after the server has closed")
+        if isinstance(event, h11.Response | h11.InformationalResponse) and self._to_client.our_state is h11.IDLE:
+            raise h11.RemoteProtocolError("an answer without its request")
 
     def _event(self, event: object, from_client: bool) -> list[bytes]:
         parts = self._parts[from_client]
@@ -158,10 +179,12 @@ class HttpConnection:
 class Conversation:
     """One TCP connection: whatever it carries is told by its first bytes.
 
-    `from_start`: the capture has its beginning, so that a message begins with the first byte.
+    `from_start`: the capture has its beginning, so that a message begins with the first byte. `faults` tells why HTTP
+    was passed over.
     """
 
     def __init__(self, one: Endpoint, other: Endpoint, *, from_start: bool) -> None:
+        self.faults: list[str] = []
         self._ends = (one, other)
         self._from_start = from_start
         self._start: dict[Endpoint, bytes] = {one: b"", other: b""}
@@ -198,7 +221,7 @@ class Conversation:
 
     def _recognise(self, source: Endpoint, data: bytes) -> bool:
         if _HTTP_START.match(data):
-            self._http = HttpConnection()
+            self._http = HttpConnection(self.faults)
             self._client = self._other(source) if data.startswith(b"HTTP/") else source
             return True
         if _HEP in data:  # it carries SIP that was captured elsewhere

@@ -1,6 +1,7 @@
 """Capture files of every kind that tcpdump, dumpcap and Wireshark write, into frames."""
 
 import contextlib
+import random
 import socket
 import struct
 from itertools import pairwise
@@ -296,6 +297,76 @@ def test_a_body_that_ends_with_the_connection_is_whole_then(read):
 def test_http_that_is_broken_gives_what_came_before(read):
     frames = read(pcap(*conversation((True, GET), (False, b"HTTP/1.1 2x0 what\r\n\r\n")), link=RAW)).frames
     assert [frame.payload for frame in frames] == [GET]
+
+
+FOUND = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def told(capture) -> str:
+    (warning,) = capture.warnings
+    return warning
+
+
+ORPHAN = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 5\r\n\r\nagain"
+
+
+def test_an_http_answer_without_its_request_is_passed_over_and_the_next_request_is_read(read):
+    begun = conversation((False, ORPHAN), (True, GET), (False, FOUND), (True, GET), (False, FOUND))[2:]
+    capture = read(pcap(*begun, link=RAW))
+    assert [frame.payload for frame in capture.frames] == [GET, FOUND, GET, FOUND]
+    assert (
+        told(capture) == "HTTP could not be followed once between 192.0.2.3:8080 and 192.0.2.10:5090: "
+        "an answer without its request"
+    )
+
+
+def test_a_capture_that_begins_in_the_middle_of_an_http_answer_finds_the_next_request(read):
+    begun = conversation((False, ORPHAN), (True, GET), (False, FOUND))[3:]
+    capture = read(pcap(*begun, link=RAW))
+    assert ([frame.payload for frame in capture.frames], capture.warnings) == ([GET, FOUND], [])
+
+
+def test_a_request_in_the_middle_of_an_answer_that_nobody_asked_for_is_read(read):
+    packets = [
+        tcp(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", 1, 0x18, WEB, A),
+        tcp(GET, 1, 0x18, A, WEB),
+    ]
+    capture = read(pcap(*packets, link=RAW))
+    assert [frame.payload for frame in capture.frames] == [GET]
+    assert "192.0.2.10:5090" in told(capture)
+
+
+def test_http_packets_in_reversed_order_are_read_as_far_as_they_go(read):
+    turns = conversation((True, GET), (False, FOUND), (True, GET), (False, FOUND))
+    capture = read(pcap(*reversed(turns), link=RAW))
+    assert all(frame.payload in (GET, FOUND) for frame in capture.frames)
+    times = [TIME + number for number in reversed(range(len(turns)))]
+    capture = read(pcap(*reversed(turns), link=RAW, times=times))
+    assert ([frame.payload for frame in capture.frames], capture.warnings) == ([GET, FOUND] * 2, [])
+
+
+def test_a_request_after_the_server_closed_is_passed_over(read):
+    packets = [tcp(b"", 0, 2, A, WEB), tcp(b"", 0, 0x12, WEB, A), tcp(GET, 1, 0x18, A, WEB), tcp(FOUND, 1, 24, WEB, A)]
+    packets += [tcp(b"", 1 + len(FOUND), 0x11, WEB, A), tcp(GET, 1 + len(GET), 0x18, A, WEB)]
+    capture = read(pcap(*packets, link=RAW))
+    assert [frame.payload for frame in capture.frames][:2] == [GET, FOUND]
+
+
+def test_bytes_after_the_end_of_a_connection_are_passed_over(read):
+    packets = [tcp(GET, 1, 0x18, A, WEB), tcp(FOUND, 1, 0x19, WEB, A), tcp(FOUND, 1 + len(FOUND), 0x18, WEB, A)]
+    capture = read(pcap(*packets, link=RAW))
+    assert [frame.payload for frame in capture.frames] == [GET, FOUND]
+    assert "HTTP" in told(capture)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_http_segments_in_any_order_and_with_gaps_raise_nothing(read, seed):
+    chance = random.Random(seed)
+    connect = b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"
+    turns = [(True, chance.choice([GET, GET, connect])), (False, FOUND), (True, GET), (False, FOUND)] * 3
+    packets = conversation(*turns)
+    chosen = chance.sample(packets, chance.randint(len(packets) // 2, len(packets)))
+    read(pcap(*(chosen if seed % 2 else sorted(chosen, key=packets.index)), link=RAW))
 
 
 @pytest.mark.parametrize("syn", [True, False])
