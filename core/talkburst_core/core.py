@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from talkburst.daemon.trust import Trust
 from talkburst.sip import Request, SipUri, parse_uri
 from talkburst.sip.digest import DigestVerifier
 from talkburst.sip.engine import Engine, ServerTransaction
@@ -26,7 +27,6 @@ from talkburst_core.credentials import Credentials
 from talkburst_core.identity import (
     Identification,
     RegisteredFlows,
-    Trust,
     assert_identity,
     asserted_by_peer,
     strip,

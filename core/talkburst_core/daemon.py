@@ -15,6 +15,7 @@ from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError
 from talkburst.daemon.state import state_directory
+from talkburst.daemon.trust import Trust
 from talkburst.net import Clock, SipNode, listen_all
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
@@ -26,7 +27,6 @@ from talkburst.store import Journal, SqliteState, StoreError
 from talkburst_core import credentials, profile
 from talkburst_core.bindings import Binding, Limits, Registration
 from talkburst_core.core import CLIENTS, SERVERS, Core, Policy
-from talkburst_core.identity import Trust
 
 SOFTWARE: Final = f"talkburst-core/{talkburst.__version__}"
 NONCE_KEY_SIZE: Final = 32

@@ -4,13 +4,12 @@ On the listener for clients nothing is believed but a digest answer, or the sour
 listener for servers P-Asserted-Identity is believed, and only trusted peers get in.
 """
 
-import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from talkburst.sip import NameAddr, Request, parse_uri
-from talkburst.sip.flow import Flow, unbracketed
+from talkburst.sip.flow import Flow
 from talkburst.sip.headers import HeaderError, parse_name_addr
 from talkburst_core.authentication import PROXY, Authentication, Decide
 from talkburst_core.bindings import Registration
@@ -189,28 +188,3 @@ def asserted_by_peer(request: Request, subscribers: Subscribers) -> Asserted | N
             if found is not None:
                 return Asserted(*found)
     return None
-
-
-class Trust:
-    """The peers that are believed: addresses, networks, and names that the hosts table gives an address."""
-
-    def __init__(self, peers: Iterable[str], hosts: Mapping[str, str]) -> None:
-        self._networks = [ipaddress.ip_network(_address(peer, hosts), strict=False) for peer in peers]
-
-    def __contains__(self, host: str) -> bool:
-        address = ipaddress.ip_address(unbracketed(host))
-        mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in network for network in self._networks)
-
-
-def _address(peer: str, hosts: Mapping[str, str]) -> str:
-    """Raises ValueError for a name that is in no table, since trust must not hang on somebody's DNS."""
-    try:
-        ipaddress.ip_network(peer, strict=False)
-    except ValueError:
-        entry = hosts.get(peer)
-        if entry is None:
-            raise ValueError(f"trust.peers: {peer} is no address and has no entry in [hosts]") from None
-        host, _, _ = entry.partition(";")[0].rpartition(":") if ":" in entry else (entry, "", "")
-        return unbracketed(host)
-    return peer

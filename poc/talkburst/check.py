@@ -13,7 +13,7 @@ from talkburst.daemon.address import parse_endpoint, parse_host_port, show_host_
 from talkburst.flow.checker import DEFAULT_WAIT, Checker
 from talkburst.flow.evidence import Hints
 from talkburst.flow.ladder import Ladder, needs_ascii, verdict_table
-from talkburst.flow.readers import CaptureError, read_capture
+from talkburst.flow.readers import CaptureError, CaptureFile, read_capture
 from talkburst.flow.report import Report
 from talkburst.flow.roles import ROLES, Roles
 from talkburst.live import LiveCheck
@@ -68,7 +68,7 @@ def check(
 ) -> None:
     """Judge the 32 steps in CAPTURE (pcap or pcapng, anybody's traffic), or live from HEP3 senders.
 
-    Exit code 0 if every step passed, 1 if one failed, 3 if some hops were not captured.
+    Exit code 0 if every step passed, 1 if one failed or there was no SIP, 3 if some hops were not captured.
     """
     if (capture is None) == (hep is None):
         raise click.UsageError("name a CAPTURE, or listen with --hep tcp:HOST:PORT")
@@ -76,11 +76,7 @@ def check(
         raise click.BadParameter(f"{report}: reports are written as JSON, so the name has to end in .json")
     roles = roles_named(named)
     if capture is not None:
-        checker, end = Checker(roles, wait), 0.0
-        for frame in _frames(capture):
-            checker.add(frame)
-            end = frame.time
-        reports = checker.reports(end, ended=True)
+        reports = _judge(capture, roles, wait)
     else:
         assert hep is not None
         reports = asyncio.run(_listen(hep, roles, wait))
@@ -93,7 +89,7 @@ def check(
 def ladder(capture: Path, named: list[tuple[str, tuple[str, int]]]) -> None:
     """Draw the messages of CAPTURE as a ladder, with the numbers of the steps they are."""
     checker = Checker(roles_named(named))
-    events = [event for frame in _frames(capture) for event in checker.feed(frame)]
+    events = [event for frame in _read(capture) for event in checker.feed(frame)]
     click.echo(Ladder(ascii_only=needs_ascii(sys.stdout)).draw(events))
 
 
@@ -129,7 +125,23 @@ def write_report(report: Report, file: Path) -> None:
         raise click.exceptions.Exit(2) from None
 
 
-def _frames(capture: Path) -> list[Frame]:
+def _judge(capture: Path, roles: Roles, wait: float) -> list[Report]:
+    read = _read(capture)
+    _need_sip(read.frames, f"{read.packets} packet{'s' * (read.packets != 1)} of {capture}")
+    checker = Checker(roles, wait)
+    for frame in read:
+        checker.add(frame)
+    return checker.reports(read.frames[-1].time, ended=True)
+
+
+def _need_sip(frames: list[Frame], searched: str) -> None:
+    """Verdicts on nothing would say less than that there was nothing."""
+    if not any(frame.protocol == "sip" for frame in frames):
+        click.echo(f"no SIP message among {searched}", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _read(capture: Path) -> CaptureFile:
     try:
         read = read_capture(capture)
     except (CaptureError, OSError) as error:
@@ -138,7 +150,7 @@ def _frames(capture: Path) -> list[Frame]:
         raise click.exceptions.Exit(2) from None
     for warning in read.warnings:
         click.echo(f"{capture}: {warning}", err=True)
-    return read.frames
+    return read
 
 
 async def _listen(hep: str, roles: Roles, wait: float) -> list[Report]:
@@ -163,4 +175,6 @@ async def _listen(hep: str, roles: Roles, wait: float) -> list[Report]:
         await live.decided(ended)
     finally:
         await collector.close()
+    count = len(live.frames)
+    _need_sip(live.frames, f"{count} frame{'s' * (count != 1)} reported to {transport}:{show_host_port(*address)}")
     return live.reports(ended=True)

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from talkburst.flow.attempts import last_attempt
 from talkburst.flow.capture import Kind
 from talkburst.flow.evidence import Evidence, Found
-from talkburst.flow.find_subscription import in_dialog_of, initial_subscribes, notifies
+from talkburst.flow.find_subscription import in_dialog_of, initial_subscribes, notifies, state_of
 from talkburst.flow.message import ObservedMessage, read_poc_settings
 from talkburst.flow.registration import identities
 from talkburst.flow.roles import Hop, hop_between
-from talkburst.sip import HeaderError
 from talkburst.xml.poc_settings import Entity, PocSettings
 
 EVENT = "poc-settings"
@@ -124,15 +123,6 @@ _OTHER_HOP = {16: 17, 17: 16, 20: 21, 21: 20, 24: 25, 25: 24, 29: 30, 30: 29}
 def published(evidence: Evidence) -> ObservedMessage | None:
     """The PUBLISH as the server got it; as the client sent it where that hop is not captured."""
     return evidence.message(25) or evidence.message(24)
-
-
-def state_of(notify: ObservedMessage) -> str:
-    """The state of Subscription-State, "" where there is none."""
-    try:
-        state = notify.sip.subscription_state
-    except HeaderError:
-        return ""
-    return state.state if state is not None else ""
 
 
 def entities_of(message: ObservedMessage | None) -> list[Entity]:

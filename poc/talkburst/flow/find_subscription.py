@@ -8,6 +8,7 @@ from talkburst.flow.find_registration import THIRD_PARTY
 from talkburst.flow.message import ObservedMessage
 from talkburst.flow.registration import is_removal
 from talkburst.flow.roles import Role
+from talkburst.sip import HeaderError
 from talkburst.xml.reginfo import Reginfo
 
 
@@ -86,19 +87,23 @@ def _first_telling_notify(evidence: Evidence, subscribe_step: int, subscriber: R
         candidates = notifies(evidence, subscribe, "core", subscriber, "reg")
     else:
         candidates = _notifies_without_subscribe(evidence, subscriber)
-    reasons = []
-    telling = []
-    for notify in candidates:
-        document = notify.reginfo()
-        lack = missing(document, evidence.flow) if isinstance(document, Reginfo) else f"cannot be read: {document}"
-        if lack:
-            reasons.append(f"the document of the NOTIFY at {evidence.at(notify.time)} {lack}")
-        else:
-            telling.append(notify)
+    # What is sent when the subscription ends does not stand in for what had to come when it began.
+    lasting = [notify for notify in candidates if state_of(notify) != "terminated"]
+    lacks = [(notify, _lack(notify, evidence)) for notify in lasting]
+    telling = [notify for notify, lack in lacks if not lack]
     in_dialog = [notify for notify in telling if subscribe is None or in_dialog_of(notify, subscribe)]
     if telling:
         return Found(next(iter(in_dialog), telling[0]))
-    return Found(why="; ".join(reasons[-2:]))
+    reasons = [f"the document of the NOTIFY at {evidence.at(notify.time)} {lack}" for notify, lack in lacks]
+    if candidates and not lasting:
+        end = evidence.at(candidates[0].time)
+        reasons = [f"the NOTIFY at {end} ends the subscription: Subscription-State is terminated"]
+    return Found(why="; ".join([*reasons[:1], *reasons[1:][-1:]]))
+
+
+def _lack(notify: ObservedMessage, evidence: Evidence) -> str:
+    document = notify.reginfo()
+    return missing(document, evidence.flow) if isinstance(document, Reginfo) else f"cannot be read: {document}"
 
 
 def _notifies_without_subscribe(evidence: Evidence, subscriber: Role) -> list[ObservedMessage]:
@@ -110,6 +115,15 @@ def _notifies_without_subscribe(evidence: Evidence, subscriber: Role) -> list[Ob
         and notify.time >= evidence.flow.opened
         and not any(message.method == "SUBSCRIBE" for message in evidence.capture.messages(notify.call_id))
     ]
+
+
+def state_of(notify: ObservedMessage) -> str:
+    """The state of Subscription-State, "" where there is none."""
+    try:
+        state = notify.sip.subscription_state
+    except HeaderError:
+        return ""
+    return state.state if state is not None else ""
 
 
 def in_dialog_of(notify: ObservedMessage, subscribe: ObservedMessage) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from talkburst.daemon.trust import Trust
 from talkburst.sip.engine import Engine, Send
 from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.journal import Journal
@@ -19,7 +20,6 @@ from talkburst_core import profile
 from talkburst_core.core import Core, Policy
 from talkburst_core.credentials import load as load_credentials
 from talkburst_core.daemon import world
-from talkburst_core.identity import Trust
 
 CLIENTS = ("127.0.0.1", 5060)
 SERVERS = ("127.0.0.1", 5054)

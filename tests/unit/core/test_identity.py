@@ -3,7 +3,6 @@
 import pytest
 
 from talkburst.sip.flow import Flow
-from talkburst_core.identity import Trust
 
 POC = ("127.0.0.2", 5070)
 STRANGER = ("127.0.0.1", 5099)
@@ -121,36 +120,6 @@ def test_registered_flow_means_the_listener_too(registered) -> None:
     assert registered.core._flows.users(flow)
     assert not registered.core._flows.users(flow._replace(listener="servers"))
     assert not registered.core._flows.users(flow._replace(transport="TCP"))
-
-
-@pytest.mark.parametrize(
-    ("peers", "host", "trusted"),
-    [
-        (["127.0.0.1"], "127.0.0.1", True),
-        (["127.0.0.1"], "127.0.0.2", False),
-        (["10.0.0.0/8"], "10.20.30.40", True),
-        (["10.0.0.1/8"], "10.20.30.40", True),
-        (["::1"], "::1", True),
-        (["2001:db8::/32"], "2001:db8::5", True),
-        (["10.0.0.0/8"], "::ffff:10.0.0.1", True),
-        (["poc.ims.example"], "127.0.0.2", True),
-        (["v6.ims.example"], "2001:db8::7", True),
-        (["bare.ims.example"], "192.0.2.7", True),
-        ([], "127.0.0.1", False),
-    ],
-)
-def test_trust_is_by_address_network_or_name_of_the_hosts_table(peers, host: str, trusted: bool) -> None:
-    hosts = {
-        "poc.ims.example": "127.0.0.2:5070;transport=tcp",
-        "v6.ims.example": "[2001:db8::7]:5070",
-        "bare.ims.example": "192.0.2.7",
-    }
-    assert (host in Trust(peers, hosts)) is trusted
-
-
-def test_trusted_name_without_an_address_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"trust\.peers: nowhere\.example is no address"):
-        Trust(["nowhere.example"], {})
 
 
 INVITE = """

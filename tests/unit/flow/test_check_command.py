@@ -1,6 +1,9 @@
 """`talkburst check` on a capture file that our own writer made."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -39,3 +42,22 @@ def test_the_ladder_of_a_capture_is_drawn(right, written):
     result = CliRunner().invoke(ladder, [written(right)])
     assert result.exit_code == 0
     assert " 29 NOTIFY poc-settings #2 " in result.output
+
+
+@pytest.mark.parametrize(("steps", "packets"), [((), "0 packets"), ((11, None), "11 packets")])
+def test_a_capture_without_sip_is_no_run_at_all(right, written, tmp_path, steps, packets):
+    capture, report = written(right.only(*steps)), tmp_path / "report.json"
+    result = CliRunner().invoke(check, [capture, "--report", str(report)])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"no SIP message among {packets} of {capture}\n"
+    assert not report.exists()
+
+
+def test_live_without_a_frame_is_no_run_at_all():
+    command = [sys.executable, "-P", "-m", "talkburst", "check", "--hep", "tcp:127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        listening = process.stdout.readline()
+        address = listening.removeprefix("listening for HEP3 on ").partition(";")[0]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (1, "", f"no SIP message among 0 frames reported to {address}\n")

@@ -94,6 +94,45 @@ def test_a_reginfo_without_the_tag_does_not_count_and_says_what_it_has(right, ju
     )
 
 
+def later_notify(recording, step, number, *edits):
+    """Another NOTIFY of the subscription of `step`, `number` tenths of a second after everything."""
+    notify = recording.only(step)
+    for old, new in (("-n1", f"-m{number}"), ("CSeq: 1 ", f"CSeq: {number + 1} "), *edits):
+        notify = notify.change(step, old, new)
+    (shot,) = notify.shots
+    shot.step, shot.time = None, recording.shots[-1].time + number / 10
+    return notify
+
+
+NO_TAG = ('<unknown-param name="+g.poc.talkburst"/>', "")
+ENDS = ("Subscription-State: active;expires=3761", "Subscription-State: terminated;reason=timeout")
+
+
+@pytest.mark.parametrize("step", [9, 14])
+def test_a_notify_that_ends_the_subscription_is_not_judged_for_the_one_without_the_tag(right, judge, step):
+    report = judge((right.change(step, *NO_TAG) + later_notify(right, step, 1, ENDS)).frames())
+    assert (report.first_failure, report.steps[step - 1].verdict) == (step, "not-reached")
+    assert "without +g.poc.talkburst (its parameters: +sip.instance)" in report.steps[step - 1].why
+    assert "terminated" not in report.steps[step - 1].why
+
+
+@pytest.mark.parametrize("step", [9, 14])
+def test_the_first_notify_without_the_tag_is_named_however_many_follow(right, judge, step):
+    recording = right.change(step, *NO_TAG)
+    for number in (1, 2, 3):
+        recording += later_notify(right, step, number, ('state="active"', 'state="terminated"'))
+    why = judge(recording.frames()).steps[step - 1].why
+    assert "without +g.poc.talkburst" in why
+    assert why.count("as terminated") == 1
+
+
+@pytest.mark.parametrize("step", [9, 14])
+def test_where_only_a_notify_that_ends_the_subscription_came_that_is_the_reason(right, judge, step):
+    report = judge(right.change(step, *ENDS).frames())
+    assert (report.first_failure, report.steps[step - 1].verdict) == (step, "not-reached")
+    assert "ends the subscription: Subscription-State is terminated" in report.steps[step - 1].why
+
+
 @pytest.mark.parametrize("step", [9, 14])
 def test_a_reginfo_of_another_contact_does_not_count(right, judge, step):
     recording = right.change(step, "sip:alice@192.0.2.10:5090", "sip:alice@192.0.2.77:1")
