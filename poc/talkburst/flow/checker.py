@@ -8,6 +8,7 @@ from talkburst.flow.evidence import Evidence, Hints
 from talkburst.flow.flows import Flow, Flows
 from talkburst.flow.http_traffic import HttpSighting
 from talkburst.flow.message import ObservedMessage, address_of_record
+from talkburst.flow.printable import printable
 from talkburst.flow.report import Report
 from talkburst.flow.roles import Role, Roles
 from talkburst.flow.verdicts import Judge
@@ -21,7 +22,7 @@ class StepEvent:
     """A message as it is observed for the first time, and which steps it is, as far as is known by then.
 
     `message` is its start line. What tells SIP messages with the same one apart: method, event package, CSeq number,
-    Call-ID; they are empty for HTTP.
+    Call-ID; they are empty for HTTP. All of it is made printable.
     """
 
     time: float
@@ -129,17 +130,18 @@ def _event(item: ObservedMessage | HttpSighting, found: Iterable[Evidence]) -> S
     if isinstance(item, HttpSighting):
         asks = (item.sender, item.receiver, item.exchange.head.method) == ("server", "xdms", "GET")
         is_step = asks and not item.is_answer
-        return StepEvent(item.time, item.sender, item.receiver, item.start_line, (11,) if is_step else ())
+        line = printable(item.start_line)
+        return StepEvent(item.time, item.sender, item.receiver, line, (11,) if is_step else ())
     steps = sorted({number for evidence in found for number in evidence.found if evidence.message(number) is item})
     facts = item.facts
     return StepEvent(
         item.time,
         item.sender,
         item.receiver,
-        item.start_line,
+        printable(item.start_line),
         tuple(steps),
-        facts.method,
-        facts.event,
+        printable(facts.method),
+        printable(facts.event),
         facts.cseq,
-        facts.call_id,
+        printable(facts.call_id),
     )

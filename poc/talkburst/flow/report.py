@@ -13,7 +13,7 @@ RunResult = Literal["pass", "fail", "partial"]
 
 @dataclass(slots=True)
 class StepVerdict:
-    """The verdict on one step.
+    """The verdict on one step. What its texts quote of packets is made printable.
 
     `time` is in seconds since the epoch, `message` the start line (none for step 28, or where nothing came). `pending`
     says that what is still to come may change it; it is not part of the report.

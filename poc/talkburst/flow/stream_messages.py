@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import h11
 
+from talkburst.flow.printable import printable
 from talkburst.flow.tcp_streams import Piece
 from talkburst.obs.frame import Endpoint, Protocol
 
@@ -122,7 +123,7 @@ class HttpConnection:
         except (h11.ProtocolError, TypeError, AttributeError, RuntimeError) as error:
             # h11 raises RuntimeError on bytes after the end, AttributeError where a switch of protocols is out of turn.
             self._broken = True
-            self._faults.append(str(error))
+            self._faults.append(printable(str(error)))
         return messages
 
     def _begin(self) -> None:

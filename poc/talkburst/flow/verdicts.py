@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from talkburst.flow.evidence import Evidence, Found
 from talkburst.flow.message import ObservedMessage
+from talkburst.flow.printable import printable
 from talkburst.flow.report import Report, StepResult, StepVerdict, elapsed, run_verdict
 from talkburst.flow.roles import Role
 from talkburst.flow.rows_settings import shows_another_clients
@@ -36,9 +37,9 @@ class Judge:
             first_failure=self._first_failure(steps),
             elapsed_s=elapsed(steps),
             steps=steps,
-            identity=flow.registered_identity,
-            contact=str(flow.contact.uri) if flow.contact is not None else "",
-            call_id=flow.call_ids[-1] if flow.call_ids else "",
+            identity=printable(flow.registered_identity),
+            contact=printable(str(flow.contact.uri)) if flow.contact is not None else "",
+            call_id=printable(flow.call_ids[-1]) if flow.call_ids else "",
             started=self.evidence.capture.started,
         )
 
@@ -122,7 +123,15 @@ class Judge:
         message = found.message.start_line if found.message is not None else found.line
         time = self._time(found, step.sender) if found.came else None
         return StepVerdict(
-            step.number, result, time, step.sender, step.receiver, message, why, list(found.notes), pending
+            step=step.number,
+            verdict=result,
+            time=time,
+            sender=step.sender,
+            receiver=step.receiver,
+            message=printable(message) if message is not None else None,
+            why=printable(why),
+            notes=[printable(note) for note in found.notes],
+            pending=pending,
         )
 
     def _time(self, found: Found, role: Role) -> float:
