@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import signal
 import sys
 from pathlib import Path
@@ -75,6 +76,7 @@ def check(
     if report is not None and report.suffix != ".json":
         raise click.BadParameter(f"{report}: reports are written as JSON, so the name has to end in .json")
     roles = roles_named(named)
+    _escape_unknown_letters()
     if capture is not None:
         reports = _judge(capture, roles, wait)
     else:
@@ -89,8 +91,15 @@ def check(
 def ladder(capture: Path, named: list[tuple[str, tuple[str, int]]]) -> None:
     """Draw the messages of CAPTURE as a ladder, with the numbers of the steps they are."""
     checker = Checker(roles_named(named))
+    _escape_unknown_letters()
     events = [event for frame in _read(capture) for event in checker.feed(frame)]
     click.echo(Ladder(ascii_only=needs_ascii(sys.stdout)).draw(events))
+
+
+def _escape_unknown_letters() -> None:
+    """Packets may hold letters that the terminal's encoding has not."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def roles_named(named: list[tuple[str, tuple[str, int]]]) -> Roles:

@@ -1,6 +1,9 @@
 """What is no printable text in a packet is escaped before anybody sees it."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -98,3 +101,16 @@ def test_the_commands_print_and_write_no_raw_byte(right, tmp_path, command):
 )
 def test_only_what_cannot_be_printed_is_escaped(text, shown):
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize("command", ["check", "ladder"])
+def test_a_terminal_without_the_letters_gets_them_escaped(right, tmp_path, command):
+    capture = tmp_path / "flow.pcap"
+    writer = PcapWriter(capture)
+    for frame in right.change(4, "200 OK", "403 日本").frames():
+        writer.frame(frame)
+    writer.close()
+    arguments = [sys.executable, "-P", "-m", "talkburst", command, str(capture)]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    ended = subprocess.run(arguments, env=environment, capture_output=True, timeout=20, check=False)
+    assert b"403 \\u65e5\\u672c" in ended.stdout, ended.stderr.decode()
