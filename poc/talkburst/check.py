@@ -69,6 +69,9 @@ def check(
 ) -> None:
     """Judge the 32 steps in CAPTURE (pcap or pcapng, anybody's traffic), or live from HEP3 senders.
 
+    With --hep it ends as soon as the first registration, and any other begun by then, is decided: all steps came, or
+    nothing came within --wait. Ctrl-C ends it sooner and judges what came. For a later client, start it again.
+
     Exit code 0 if every step passed, 1 if one failed or there was no SIP, 3 if some hops were not captured.
     """
     if (capture is None) == (hep is None):

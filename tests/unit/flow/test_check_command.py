@@ -61,3 +61,8 @@ def test_live_without_a_frame_is_no_run_at_all():
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (1, "", f"no SIP message among 0 frames reported to {address}\n")
+
+
+def test_the_help_says_when_live_judging_ends():
+    help_text = " ".join(CliRunner().invoke(check, ["--help"]).output.split())
+    assert "With --hep it ends as soon as the first registration, and any other begun by then, is decided" in help_text
