@@ -38,8 +38,9 @@ class Found:
     """What was found for a step.
 
     `why` tells why nothing was, where there is more to say than that nothing came. `faults` break the row, `notes` do
-    not. `time` and `line` stand in for a step that is no single SIP message. `is_final` is False for a fault that
-    another attempt may still mend.
+    not. `time` and `line` stand in for a step that is no single SIP message; `cause_time` is when its cause came, where
+    that is not when the step came that is its cause. `is_final` is False for a fault that another attempt may still
+    mend.
     """
 
     message: ObservedMessage | None = None
@@ -49,6 +50,7 @@ class Found:
     time: float | None = None
     line: str | None = None
     is_final: bool = True
+    cause_time: float | None = None
 
     @property
     def came(self) -> bool:

@@ -1,6 +1,7 @@
 """Step 11: the GETs with which the server fetches the user's documents."""
 
 from talkburst.flow.evidence import Evidence, Found
+from talkburst.flow.find_subscription import told_at
 from talkburst.flow.http_exchange import POC_DATA, SHARED_DATA, HttpExchange
 
 # A document that the user never stored is no failure.
@@ -20,11 +21,13 @@ def documents_fetched(evidence: Evidence) -> Found:
         return _judge(gets, evidence)
     addresses = set(evidence.addresses(9))
     ours = [get for get in gets if get.user in addresses]
-    since = cause.time_at("server")
+    since = told_at(cause, evidence)
     found = _judge([get for get in ours if get.time >= since], evidence)
+    found.cause_time = since
     early = _judge(ours, evidence) if not found.came else found
     if early.came and early is not found:
         early.time = min(get.time for get in ours)
+        early.cause_time = since
         return early
     foreign = sorted({get.user for get in gets if get.time >= since} - addresses - {""})
     if not found.came and foreign:

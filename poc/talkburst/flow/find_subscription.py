@@ -68,6 +68,23 @@ def notifies(
     ]
 
 
+def told_at(notify: ObservedMessage, evidence: Evidence) -> float:
+    """When the server had the contact and its addresses, by its clock.
+
+    On a later registration (rule 9) that may be before step 9: the subscription that it has already tells of the change
+    by itself, and what is sent after the server's refresh says it again.
+    """
+    earlier = [
+        message.time_at("server")
+        for message in evidence.capture.messages(notify.call_id)
+        if message.status is None
+        and (message.method, message.sender, message.receiver) == ("NOTIFY", "core", "server")
+        and state_of(message) != "terminated"
+        and not _lack(message, evidence)
+    ]
+    return min([*earlier, notify.time_at("server")])
+
+
 def _flow_told_of_before(request: ObservedMessage, evidence: Evidence) -> object:
     """The flow of the last third-party REGISTER for this user before `request`; without any, the user's newest."""
     told = [

@@ -165,6 +165,7 @@ class Judge:
         own = self._at_role(found, step.sender)
         for cause in self.causes(step):
             before = self._at_role(self.evidence.found[cause], step.sender)
+            before = before if found.cause_time is None else found.cause_time
             if own < before:
                 return f"came at {self.evidence.at(own)}, before its cause, step {cause}, at {self.evidence.at(before)}"
         return ""

@@ -69,19 +69,41 @@ def test_a_removal_alone_opens_no_flow(right, judge_all):
     assert [report.identity for report in reports] == [""]
 
 
+def in_the_servers_old_dialog(later):
+    """The server refreshes in the dialog of the first flow, and is notified there."""
+    for step in (7, 8, 9, 10):
+        later = later.change(step, "Call-ID: swatch-b", "Call-ID: swatch-a").change(step, "CSeq: 1 ", "CSeq: 2 ")
+    for step in (8, 9, 10):
+        later = later.change(step, "tag=answer-b", "tag=answer-a")
+    later = later.change(7, "To: <sip:alice@ims.example>", "To: <sip:alice@ims.example>;tag=answer-a")
+    return later.change(7, "SUBSCRIBE sip:alice@ims.example", "SUBSCRIBE sip:192.0.2.1:5054")
+
+
+def test_documents_may_follow_the_notify_that_tells_of_the_change_before_the_server_refreshes(right, author, judge_all):
+    later = in_the_servers_old_dialog(author(**SECOND, start=START + 2.0, shown_before=SHOWN).write())
+    told = later.step(9)
+    change = replace(
+        told,
+        step=None,
+        payload=told.payload.replace(b"CSeq: 2 ", b"CSeq: 9 ").replace(b"branch=z9hG4bK", b"branch=z9hG4bKnews"),
+        time=later.step(7).time - 0.002,
+    )
+    early = [replace(s, time=change.time + 0.0001) if s.protocol == "http" else s for s in later.shots]
+    _, other = judge_all((right + type(right)([*early, change])).frames())
+    assert other.verdict == "pass", [step.why for step in other.steps]
+    # without that NOTIFY the server could not know
+    _, other = judge_all((right + type(right)(early)).frames())
+    assert other.first_failure == 11
+    assert "before its cause, step 9," in other.steps[10].why
+
+
 def test_a_refresh_of_the_servers_subscription_counts_on_a_later_registration(right, author, judge_all):
     later = author(
         **SECOND,
         start=START + 2.0,
         shown_before=SHOWN,
     ).write()
-    # the server refreshes in the dialog of the first flow, and is notified there
-    for step in (7, 8, 9, 10):
-        later = later.change(step, "Call-ID: swatch-b", "Call-ID: swatch-a").change(step, "CSeq: 1 ", "CSeq: 2 ")
-    for step in (8, 9, 10):
-        later = later.change(step, "tag=answer-b", "tag=answer-a")
-    later = later.change(7, "To: <sip:alice@ims.example>", "To: <sip:alice@ims.example>;tag=answer-a")
-    later = later.change(7, "SUBSCRIBE sip:alice@ims.example", "SUBSCRIBE sip:192.0.2.1:5054")
+    later = in_the_servers_old_dialog(later)
     first, other = judge_all((right + later).frames())
     assert (first.verdict, other.verdict) == ("pass", "pass")
     assert any("a refresh of the server's existing subscription" in note for note in other.steps[6].notes)
