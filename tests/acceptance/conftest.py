@@ -1,6 +1,7 @@
 """Fixtures of the acceptance tests: the demo as a command, ports that are free."""
 
 import json
+import random
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -38,13 +39,31 @@ def demo(tmp_path: Path) -> Demo:
     return run
 
 
+# Below what Linux gives to outgoing connections, so that none takes a port between the choice and the use.
+PORTS = range(20_000, 32_000)
+
+
 @pytest.fixture
-def free_udp_port() -> Callable[[], int]:
-    """Ports that nobody has at the moment; the sockets that found them are closed before use."""
+def free_port() -> Callable[[], int]:
+    """Ports that nobody has at the moment, neither for UDP nor for TCP, each given once."""
+    given: set[int] = set()
 
     def find() -> int:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
+        while True:
+            port = random.choice(PORTS)
+            if port not in given and is_free(port):
+                given.add(port)
+                return port
 
     return find
+
+
+def is_free(port: int) -> bool:
+    """Whether both sockets can be bound; they are closed before the port is used."""
+    try:
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with socket.socket(socket.AF_INET, kind) as probe:
+                probe.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True

@@ -54,11 +54,11 @@ class Dumpcap:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_demo_pcap_and_dumpcap_give_the_verdicts_of_the_live_run(
-    demo: Demo, tmp_path: Path, free_udp_port: Callable[[], int], transport: str
+    demo: Demo, tmp_path: Path, free_port: Callable[[], int], transport: str
 ) -> None:
     dumpcap = need("dumpcap")
     written, captured = tmp_path / "demo.pcap", tmp_path / "wire.pcapng"
-    ports = [free_udp_port() for _ in range(5)]
+    ports = [free_port() for _ in range(5)]
     clients, servers, server, client, xdms = (f"127.0.0.1:{port}" for port in ports)
     config = {
         "core": {"listen": both(clients), "listen_servers": both(servers)},
@@ -79,7 +79,7 @@ async def test_demo_pcap_and_dumpcap_give_the_verdicts_of_the_live_run(
 
 
 async def test_failing_run_has_its_first_failure_in_its_capture_too(
-    demo: Demo, tmp_path: Path, free_udp_port: Callable[[], int]
+    demo: Demo, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     written = tmp_path / "demo.pcap"
     ran = await demo("--pcap", str(written), config={"timers": {"t1": 0.05}, "client": {"password": "wrong"}})

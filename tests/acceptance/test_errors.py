@@ -73,17 +73,17 @@ async def test_occupied_port_is_named_and_exits_with_1(name: str, kind: str, tmp
 
 
 async def test_dead_server_is_named_in_the_core_log_and_the_client_stays_registered(
-    demo: Demo, free_udp_port: Callable[[], int]
+    demo: Demo, free_port: Callable[[], int]
 ) -> None:
-    nobody = f"127.0.0.1:{free_udp_port()}"
+    nobody = f"127.0.0.1:{free_port()}"
     ran = await demo(config={"timers": QUICK, "core": {"hosts": {"poc.ims.example": nobody}}})
     assert ran.status == 1
     assert ran.step(4)["verdict"] == "pass"
     assert re.search(r"sip:poc\.ims\.example.*(refused|unreachable|no answer)", ran.log("core"))
 
 
-async def test_dead_xdms_fails_step_11_alone(demo: Demo, free_udp_port: Callable[[], int]) -> None:
-    nobody = f"http://127.0.0.1:{free_udp_port()}/xcap-root"
+async def test_dead_xdms_fails_step_11_alone(demo: Demo, free_port: Callable[[], int]) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/xcap-root"
     ran = await demo(config={"timers": QUICK, "server": {"xcap_root": nobody}})
     assert ran.status == 1, ran.explain()
     assert ran.report["first_failure"] == 11

@@ -23,12 +23,12 @@ class Hop:
 
 
 @pytest.fixture
-async def client_hop(free_udp_port: Callable[[], int]) -> AsyncIterator[Callable[[Alter], Any]]:
+async def client_hop(free_port: Callable[[], int]) -> AsyncIterator[Callable[[Alter], Any]]:
     """Between client and core."""
     relays: list[Relay] = []
 
     async def build(alter: Alter) -> Hop:
-        core = ("127.0.0.1", free_udp_port())
+        core = ("127.0.0.1", free_port())
         relay = Relay(core, alter)
         relays.append(relay)
         host, port = await relay.start()
@@ -46,12 +46,12 @@ async def client_hop(free_udp_port: Callable[[], int]) -> AsyncIterator[Callable
 
 
 @pytest.fixture
-async def server_hop(free_udp_port: Callable[[], int]) -> AsyncIterator[Callable[[Alter], Any]]:
+async def server_hop(free_port: Callable[[], int]) -> AsyncIterator[Callable[[Alter], Any]]:
     """Between core and PoC server."""
     relays: list[Relay] = []
 
     async def build(alter: Alter) -> Hop:
-        core, server = ("127.0.0.1", free_udp_port()), ("127.0.0.1", free_udp_port())
+        core, server = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
         relay = Relay(core, alter, peer=server)
         relays.append(relay)
         host, port = await relay.start()
@@ -146,8 +146,8 @@ async def test_changed_body_of_29_fails_step_29(demo: Demo, server_hop: Any) -> 
     assert_failed_at(ran, 29, "barring")
 
 
-async def test_unreachable_server_fails_step_5(demo: Demo, free_udp_port: Callable[[], int]) -> None:
-    nobody = f"127.0.0.1:{free_udp_port()}"
+async def test_unreachable_server_fails_step_5(demo: Demo, free_port: Callable[[], int]) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
     ran = await demo(config={"timers": QUICK, "core": {"hosts": {"poc.ims.example": nobody}}})
     assert ran.step(4)["verdict"] == "pass"
     assert_failed_at(ran, 5, "never received")

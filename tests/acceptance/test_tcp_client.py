@@ -47,9 +47,9 @@ class Daemon:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ports are had back at once")
 async def test_client_over_tcp_registers_anew_with_a_core_that_was_killed(
-    tmp_path: Path, free_udp_port: Callable[[], int]
+    tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
-    clients, servers, client = (f"127.0.0.1:{free_udp_port()}" for _ in range(3))
+    clients, servers, client = (f"127.0.0.1:{free_port()}" for _ in range(3))
     config = {
         "hosts": {"ims.example": clients},
         "core": {"listen": [f"udp:{clients}", f"tcp:{clients}"], "listen_servers": [f"udp:{servers}"]},
