@@ -11,7 +11,8 @@ pytestmark = pytest.mark.acceptance
 async def test_second_client_overrides_the_settings_it_finds_and_the_first_client_is_notified(
     demo: Demo, transport: str
 ) -> None:
-    ran = await demo("--scenario", "second-client", "--transport", transport)
+    quick = {"server": {"notify_interval": 1.0}}
+    ran = await demo("--scenario", "second-client", "--transport", transport, config=quick)
     assert ran.status == 0, ran.explain()
     assert [step["verdict"] for step in ran.report["steps"]] == ["pass"] * 32
     assert ran.report["flow"]["identity"] == "sip:alice@ims.example"
@@ -21,7 +22,7 @@ async def test_second_client_overrides_the_settings_it_finds_and_the_first_clien
 
 
 async def test_second_client_that_keeps_the_settings_it_finds_needs_no_publication(demo: Demo) -> None:
-    ran = await demo("--scenario", "second-client", config={"client": {"on_conflict": "keep"}})
+    ran = await demo("--scenario", "second-client", "--wait", "2", config={"client": {"on_conflict": "keep"}})
     assert ran.status == 0, ran.explain()
     assert [step["verdict"] for step in ran.report["steps"]] == ["pass"] * 23 + ["not-needed"] * 9
     assert ran.report["verdict"] == "pass"
