@@ -106,6 +106,16 @@ async def test_paths_in_a_configuration_of_the_demo_are_relative_to_it(demo: Dem
     assert str(tmp_path / "subscribers") in (ran.directory / "talkburst.toml").read_text()
 
 
+async def test_configuration_of_the_demo_may_be_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = asyncio.create_task(asyncio.to_thread(pipe.write_text, '[client]\npassword = "mallory"\n'))
+    status, out, _ = await talkburst("demo", "--config", str(pipe), "--state", str(tmp_path / "state"))
+    await writing
+    assert status == 1
+    assert "step 3" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -27,7 +27,7 @@ _PATHS: tuple[KeyPath, ...] = (("state",), ("trace", "pcap"), ("core", "profiles
 
 
 def load(
-    config: Path | None = None,
+    config: Path | Source | None = None,
     flags: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
     flag_labels: Mapping[KeyPath, str] | None = None,
@@ -41,7 +41,7 @@ def load(
     environment = read_environment(os.environ if environ is None else environ)
     sources = [given, environment]
     if config is not None:
-        sources.append(read_file(config))
+        sources.append(config if isinstance(config, Source) else read_file(config))
 
     class Sourced(Settings):
         @classmethod

@@ -62,9 +62,10 @@ def demo(
     """
     given: Mapping[str, Any] = {}
     try:
-        settings = load(config, environ={})
-        if config is not None:
-            given = read_file(config.absolute()).tree  # with its relative paths made absolute
+        # read once, for it may be a pipe; with its relative paths made absolute
+        source = None if config is None else read_file(config.absolute())
+        settings = load(source, environ={})
+        given = {} if source is None else source.tree
     except ConfigurationError as error:
         for problem in error.problems:
             click.echo(f"demo: {problem}", err=True)
