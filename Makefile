@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= 5
+PYTHONS ?= 3.11 3.13
+FLOW_TESTS := tests/unit tests/acceptance/test_demo.py tests/acceptance/test_scenarios.py tests/acceptance/test_by_hand.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check acceptance bench-demo clean
+.PHONY: help demo test test-all test-pythons check acceptance bench-demo clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,8 +15,16 @@ help: ## what can be made
 demo: $(VENV)/.installed ## the 32 steps between four real processes, with the ladder and the verdicts
 	@$(BIN)/talkburst demo $(DEMO)
 
-test: $(VENV)/.installed-test check ## gates (ruff, mypy --strict, import-linter), then every test
+test: $(VENV)/.installed-test check ## gates (ruff, mypy --strict, import-linter), then the tests
+	$(BIN)/python -m pytest -m "not longer" $(PYTEST)
+
+test-all: $(VENV)/.installed-test check ## gates, the other Pythons, then every test, the longer ones too
+	@$(MAKE) --no-print-directory test-pythons \
+	  PYTHONS="$(filter-out $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'),$(PYTHONS))"
 	$(BIN)/python -m pytest $(PYTEST)
+
+test-pythons: ## unit and flow tests on each of PYTHONS="3.11 3.13", each in an environment of its own
+	@for version in $(PYTHONS); do tests/with-python $$version $(FLOW_TESTS) || exit 1; done
 
 check: $(VENV)/.installed-test ## the gates alone
 	$(BIN)/ruff check .
@@ -29,7 +39,7 @@ bench-demo: $(VENV)/.installed ## elapsed time of the flow: median of RUNS=5 dem
 	@$(BIN)/python bench/demo.py --runs $(RUNS)
 
 clean: ## removes the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # A virtual environment, or a clear word on what is missing for one.
 $(VENV)/bin/pip:
