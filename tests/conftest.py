@@ -1,4 +1,4 @@
-"""Fixtures of the acceptance tests: the demo as a command, ports that are free."""
+"""Fixtures of the tests that start real daemons: the demo as a command, ports that are free."""
 
 import json
 import random
