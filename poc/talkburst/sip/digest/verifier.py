@@ -1,0 +1,143 @@
+"""The side that challenges and judges what it gets. RFC 3261 22.1, RFC 7616 3.3 and 3.4."""
+
+import enum
+import hmac
+from heapq import heappop, heappush
+
+from talkburst.sip.digest.hashes import ALGORITHMS, password_hash, response_hash
+from talkburst.sip.digest.nonce import NonceIssuer
+from talkburst.sip.headers.auth import AuthHeader
+
+_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
+
+
+class Verdict(enum.Enum):
+    """What a server makes of credentials."""
+
+    OK = "ok"
+    NO_CREDENTIALS = "no credentials"  # none, or the empty ones of a first IMS REGISTER: no failed attempt
+    STALE = "stale"  # the password is right, the nonce is too old, unknown, or was used under this count before
+    WRONG = "wrong"
+    BAD = "bad"  # improper or missing directives, RFC 2617 3.2.2: 400
+
+
+def challenge(
+    *,
+    realm: str,
+    nonce: str,
+    algorithm: str = "MD5",
+    qop: str = "auth",
+    stale: bool = False,
+    opaque: str | None = None,
+) -> AuthHeader:
+    """The value of WWW-Authenticate or Proxy-Authenticate for one algorithm; `qop` empty leaves qop out."""
+    params = {"realm": realm, "nonce": nonce}
+    if opaque is not None:
+        params["opaque"] = opaque
+    if stale:
+        params["stale"] = "true"
+    params["algorithm"] = algorithm
+    if qop:
+        params["qop"] = qop
+    return AuthHeader("Digest", params)
+
+
+class DigestVerifier(NonceIssuer):
+    """The server's side: issues nonces and judges credentials. `lifetime` of a nonce is in seconds.
+
+    A nonce may be used again with a higher nonce count; an equal or lower one is a replay. The counts of a nonce are
+    forgotten when it expires, so what is kept is bounded by what was answered rightly within one lifetime.
+
+    A nonce that was issued before `not_before` (seconds) is stale: its count is not known any more, because the process
+    that kept it has ended.
+    """
+
+    def __init__(self, key: bytes, lifetime: float = 300.0, not_before: float = 0.0) -> None:
+        super().__init__(key, lifetime)
+        self._not_before = not_before
+        self._counts: dict[str, int] = {}
+        self._expiries: list[tuple[float, str]] = []
+
+    def verify(
+        self,
+        credentials: AuthHeader | None,
+        method: str,
+        password: str | None,
+        now: float,
+        body: bytes = b"",
+        *,
+        ha1: str | None = None,
+        private_id: str | None = None,
+    ) -> Verdict:
+        """Judges the value of Authorization or Proxy-Authorization. Never raises.
+
+        Either `password` or `ha1` (see `password_hash`) is given. `private_id` is what the nonce was issued to, by
+        default the username. The digest-uri is hashed as received and need not be the Request-URI (RFC 3261 22.4).
+        """
+        self._drop_expired(now)
+        if credentials is None or credentials.scheme.lower() != "digest":
+            return Verdict.NO_CREDENTIALS
+        given = credentials.params
+        if not given.get("response") or not given.get("nonce"):
+            return Verdict.NO_CREDENTIALS
+        if not _is_proper(given):
+            return Verdict.BAD
+        if ha1 is None:
+            if password is None:
+                return Verdict.WRONG
+            ha1 = password_hash(given.get("algorithm", "MD5"), given["username"], given["realm"], password)
+        expected = _expected_response(given, ha1, method, body)
+        if not hmac.compare_digest(expected.encode(), given["response"].lower().encode("utf-8", "surrogateescape")):
+            return Verdict.WRONG
+        return self._judge_nonce(given, given["username"] if private_id is None else private_id, now)
+
+    def _judge_nonce(self, given: dict[str, str], private_id: str, now: float) -> Verdict:
+        """Only looked at when the digest is right: stale must not hide a wrong password (RFC 7616 3.3)."""
+        nonce = given["nonce"]
+        expiry = self.expiry(nonce, private_id)
+        if expiry is None or now >= expiry or expiry - self.lifetime < self._not_before:
+            return Verdict.STALE
+        # Without qop there is no count, so such a nonce serves once.
+        count = int(given["nc"], 16) if given.get("qop") else 1
+        last = self._counts.get(nonce)
+        if last is None:
+            heappush(self._expiries, (expiry, nonce))
+        elif count <= last or not given.get("qop"):
+            return Verdict.STALE
+        self._counts[nonce] = count
+        return Verdict.OK
+
+    def _drop_expired(self, now: float) -> None:
+        while self._expiries and self._expiries[0][0] <= now:
+            del self._counts[heappop(self._expiries)[1]]
+
+
+def _is_proper(given: dict[str, str]) -> bool:
+    """True when every directive the calculation needs is there and of the right form."""
+    if not all(given.get(name) for name in ("username", "realm", "uri")):
+        return False
+    algorithm = given.get("algorithm", "MD5").lower()
+    if algorithm not in ALGORITHMS:
+        return False
+    if ALGORITHMS[algorithm][1] and not given.get("cnonce"):
+        return False
+    if "qop" not in given:
+        return True
+    count = given.get("nc", "")
+    counted = len(count) == 8 and _HEXADECIMAL.issuperset(count) and count != "00000000"
+    return given["qop"].lower() in ("auth", "auth-int") and counted and bool(given.get("cnonce"))
+
+
+def _expected_response(given: dict[str, str], ha1: str, method: str, body: bytes) -> str:
+    """What the response directive has to be beside the others that were given."""
+    return response_hash(
+        given.get("algorithm", "MD5"),
+        ha1,
+        method=method,
+        uri=given["uri"],
+        nonce=given["nonce"],
+        nc=given.get("nc", ""),
+        cnonce=given.get("cnonce", ""),
+        qop=given.get("qop", ""),
+        body=body,
+    )
