@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -13,6 +13,7 @@ from talkburst.daemon.address import show_host_port
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
+from talkburst.daemon.shown import Listing
 from talkburst.daemon.start_error import StartError
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
@@ -21,6 +22,7 @@ from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import HeaderError
 from talkburst.sip.journal import RowError
+from talkburst.sip.notifier import NotifierSubscription
 from talkburst.sip.timers import Timers
 from talkburst.sip.uri import UriError
 from talkburst.store import Journal, SqliteState, StoreError
@@ -131,16 +133,17 @@ class CoreDaemon:
         now = self._clock.now()
         return {
             "subscribers": len(self.core.subscribers),
-            "registrations": [self._registration(each, now) for each in self.core.registrar.registrations()],
-            "subscriptions": [
-                {
-                    "event": subscription.event,
-                    "resource": subscription.resource,
-                    "subscriber": subscription.subscriber,
-                    "expires": max(0, round(subscription.expires_at - now)),
-                }
-                for subscription in self.core.notifier.subscriptions
-            ],
+            "registrations": Listing(
+                self.core.registrar.registrations(),
+                lambda each: self._registration(each, now),
+                _names,
+                same_user=True,
+            ),
+            "subscriptions": Listing(
+                self.core.notifier.subscriptions,
+                lambda each: _subscription(each, now),
+                lambda each: (each.resource, each.subscriber),
+            ),
             "commits": 0 if self._store is None else self._store.commits,
             "counters": dict(self._engine.counters),
         }
@@ -153,6 +156,21 @@ class CoreDaemon:
             "contacts": [_contact(binding, now) for binding in registration.bindings],
             "told": sorted(self.core.third_party.told(subscriber)),
         }
+
+
+def _names(registration: Registration) -> Iterator[str]:
+    """What a user is known by."""
+    yield from (identity.uri for identity in registration.subscriber.identities)
+    yield from (binding.private_id for binding in registration.bindings)
+
+
+def _subscription(subscription: NotifierSubscription, now: float) -> dict[str, object]:
+    return {
+        "event": subscription.event,
+        "resource": subscription.resource,
+        "subscriber": subscription.subscriber,
+        "expires": max(0, round(subscription.expires_at - now)),
+    }
 
 
 def _contact(binding: Binding, now: float) -> dict[str, object]:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from talkburst.daemon.shown import Table
 from talkburst.sip.backoff import Backoff
 from talkburst.xcap.client import XcapAnswer, XcapUnreachableError
 from talkburst.xcap.uri import XcapUri, XcapUriError, parse_entry, user_document
@@ -87,11 +88,11 @@ class UserDocuments:
         """What is kept for one PoC Address."""
         return dict(self._kept.get(address, {}))
 
-    def show(self) -> dict[str, object]:
+    def show(self) -> Table:
         """For a human: the documents of each address with their entity tags."""
-        return {
-            address: {str(uri): document.etag for uri, document in kept.items()} for address, kept in self._kept.items()
-        }
+        return Table(
+            self._kept, lambda address: {str(uri): document.etag for uri, document in self._kept[address].items()}
+        )
 
     async def close(self) -> None:
         """Give up what is under way."""

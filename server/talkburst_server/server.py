@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from talkburst.daemon.shown import Listing
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Flow
 from talkburst.sip.headers import NameAddr, SubscriptionState, parse_name_addr
@@ -104,8 +105,12 @@ class PocServer:
         """What the server knows, for a human."""
         registrations = self.third_party.registrations
         return {
-            "registrations": [_show_registration(registration, now) for registration in registrations],
-            "users": [self._show_user(user, now) for user in self.users.all()],
+            "registrations": Listing(
+                registrations, lambda each: _show_registration(each, now), _names_of_registration, same_user=True
+            ),
+            "users": Listing(
+                self.users.all(), lambda each: self._show_user(each, now), lambda each: each.addresses, same_user=True
+            ),
         }
 
     def _from_trusted(self, handler: Handler) -> Handler:
@@ -209,6 +214,11 @@ class PocServer:
                 for watcher in self.settings.notifier.watching(PACKAGE, user.key)
             ],
         }
+
+
+def _names_of_registration(registration: ThirdPartyRegistration) -> list[str]:
+    reading = registration.watcher.registration
+    return [registration.watcher.user, *(reading.addresses if reading is not None else ())]
 
 
 def _show_registration(registration: ThirdPartyRegistration, now: float) -> dict[str, object]:

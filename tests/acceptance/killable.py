@@ -107,7 +107,7 @@ class Killable:
         return self._log.read_text() if self._log.exists() else ""
 
     async def show(self) -> dict[str, Any]:
-        status, out, err = await talkburst(self.name, "show", "--state", str(self.state))
+        status, out, err = await talkburst(self.name, "show", "--json", "--state", str(self.state))
         assert status == 0, err
         read: dict[str, Any] = json.loads(out)
         return read

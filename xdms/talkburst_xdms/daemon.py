@@ -8,6 +8,7 @@ from talkburst.daemon.address import Listen, parse_host_port, parse_listen, show
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings, XdmsSettings
+from talkburst.daemon.shown import Listing
 from talkburst.daemon.start_error import StartError, cannot_listen
 from talkburst.daemon.state import state_directory
 from talkburst.net import Clock
@@ -79,6 +80,7 @@ class XdmsDaemon:
     def show(self) -> dict[str, object]:
         """What is stored, and how requests ended."""
         documents, users = self._server.counts() if self._server else (0, 0)
+        owners = self._settings.xdms.accounts
         answers = self._server.requests if self._server else {}
         return {
             "root": self._settings.xdms.root,
@@ -87,6 +89,20 @@ class XdmsDaemon:
             "users": users,
             "answers": {str(status): count for status, count in sorted(answers.items())},
             "malformed": self._http.malformed if self._http else 0,
+            "owners": Listing(owners, self._owner, lambda identity: (identity, *owners[identity].aliases)),
+        }
+
+    def _owner(self, identity: str) -> dict[str, object]:
+        """An account that may have documents, with those that it has: their names, entity tags and sizes in octets."""
+        account = self._accounts.named(identity)
+        stored = self._store.documents_of(self._accounts.home(account)) if self._store and account else []
+        return {
+            "identity": identity,
+            "aliases": self._settings.xdms.accounts[identity].aliases,
+            "documents": [
+                {"document": f"{each.key.auid}/{each.key.name}", "etag": each.etag, "size": each.size}
+                for each in stored
+            ],
         }
 
 

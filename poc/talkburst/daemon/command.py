@@ -10,6 +10,7 @@ def bindings(daemon: Asked) -> None:
 
 import functools
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ import click
 from talkburst.daemon.configuration import load
 from talkburst.daemon.control import Answer, ControlError, ask
 from talkburst.daemon.faults import Path as KeyPath
+from talkburst.daemon.outline import outline
 from talkburst.daemon.run import Make, run
 from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError
@@ -79,6 +81,10 @@ class Asked:
         except (ControlError, StartError) as error:
             _end(f"{self.name}: {error}", 1)
 
+    def tell(self, answer: Answer, as_json: bool) -> None:
+        """Print an answer, for a program or for a person."""
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=_needs_ascii()) if as_json else outline(answer))
+
     def set(self, flag: Flag, value: object) -> None:
         section, _, key = flag.key.rpartition(".")
         if flag.key.startswith("."):
@@ -88,6 +94,11 @@ class Asked:
             section = section or self.name
             self.flags.setdefault(section, {})[key] = value
             self.labels[(section, key)] = flag.name
+
+
+def _needs_ascii() -> bool:
+    """Whether standard output cannot carry every letter."""
+    return (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "") not in ("utf8", "utf16", "utf32")
 
 
 def _end(text: str, code: int) -> NoReturn:
@@ -164,8 +175,27 @@ def asking(function: Callable[..., None]) -> Callable[..., None]:
     return callback
 
 
+_LIMIT = 20  # entries of a list that a person is shown
+
+
 @click.command("show")
+@click.argument("identity", required=False)
+@click.option("--json", "as_json", is_flag=True, help="for a program: JSON, and all of it")
+@click.option(
+    "--limit", type=click.IntRange(min=0), metavar="N", help=f"entries of a list  [default: {_LIMIT}; with --json all]"
+)
 @asking
-def _show(asked: Asked) -> None:
-    """Print what the running daemon knows, as JSON."""
-    click.echo(json.dumps(asked.ask("show"), indent=2, ensure_ascii=False))
+def _show(asked: Asked, identity: str | None, as_json: bool, limit: int | None) -> None:
+    """Print what the running daemon knows; with IDENTITY (sip:alice@ims.example) what it knows of that user."""
+    arguments: dict[str, object] = {}
+    if identity is not None:
+        arguments["of"] = identity
+    if limit is not None or not (as_json or identity is not None):
+        arguments["limit"] = _LIMIT if limit is None else limit
+    answer = asked.ask("show", **arguments)
+    asked.tell(answer, as_json)
+    more = answer.get("more")
+    if more and not as_json:
+        click.echo(
+            "more are there: --limit N shows N of each, --json all, an identity what is known of one user", err=True
+        )

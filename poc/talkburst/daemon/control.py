@@ -171,6 +171,10 @@ def ask(path: Path, command: str, **arguments: object) -> Answer:
             raise ControlError(f"no answer on {path} within {TIMEOUT:g} s") from None
         except OSError as error:
             raise ControlError(f"cannot ask on {path}: {error.strerror or error}") from None
+    if len(line) == LONGEST_ANSWER:
+        raise ControlError(
+            f"the answer is longer than {LONGEST_ANSWER >> 20} MiB; ask for less with --limit N or for one identity"
+        )
     if not line.endswith(b"\n"):
         raise ControlError(f"the daemon on {path} closed the connection without an answer")
     answer = json.loads(line)

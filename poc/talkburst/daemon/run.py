@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from talkburst.daemon.control import Answer, Command, ControlServer
 from talkburst.daemon.log import Log, configure
 from talkburst.daemon.settings import ConfigurationError, Settings
+from talkburst.daemon.shown import select
 from talkburst.daemon.start_error import StartError, cannot_listen
 from talkburst.daemon.state import control_path, state_directory
 from talkburst.obs.sinks import open_sinks
@@ -47,7 +48,7 @@ class Daemon(Protocol):
         """Drain and close. Called once, also after a start that failed or was cancelled half way."""
 
     def show(self) -> dict[str, object]:
-        """What `talkburst NAME show` prints."""
+        """What `talkburst NAME show` prints; a list that may be long is a `Listing` or a `Table`."""
 
 
 @runtime_checkable
@@ -188,8 +189,8 @@ def _configured(settings: Settings, name: str) -> str:
 
 
 def _show(daemon: Daemon) -> Command:
-    async def show(_: Answer) -> Answer:
-        return daemon.show()
+    async def show(arguments: Answer) -> Answer:
+        return select(daemon.show(), arguments.get("of"), arguments.get("limit"))
 
     return show
 

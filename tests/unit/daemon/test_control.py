@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from talkburst.daemon.control import LONGEST_REQUEST, Answer, ControlError, ControlServer, ask
+from talkburst.daemon.control import LONGEST_ANSWER, LONGEST_REQUEST, Answer, ControlError, ControlServer, ask
 from talkburst.daemon.log import Log
 from talkburst.daemon.start_error import StartError
 
@@ -27,7 +27,11 @@ async def fail(_: Answer) -> Answer:
     raise RuntimeError("a bug")
 
 
-COMMANDS = {"echo": echo, "refuse": refuse, "fail": fail}
+async def flood(_: Answer) -> Answer:
+    return {"users": "x" * LONGEST_ANSWER}
+
+
+COMMANDS = {"echo": echo, "refuse": refuse, "fail": fail, "flood": flood}
 
 
 @pytest.fixture
@@ -82,7 +86,7 @@ async def test_a_refusal_is_told_in_its_own_words(path: Path, server: ControlSer
 async def test_an_unknown_command_hints_at_the_right_one(path: Path, server: ControlServer) -> None:
     with pytest.raises(ControlError, match='no command "ecko"; did you mean "echo"'):
         await asked(path, "ecko")
-    with pytest.raises(ControlError, match='no command "zzz"; there are echo, fail, refuse'):
+    with pytest.raises(ControlError, match='no command "zzz"; there are echo, fail, flood, refuse'):
         await asked(path, "zzz")
 
 
@@ -190,3 +194,8 @@ async def test_close_does_not_wait_for_a_silent_asker(path: Path, server: Contro
         await server.close()
         assert await reader.read() == b""
     writer.close()
+
+
+async def test_an_answer_that_is_too_long_says_how_to_ask_for_less(path: Path, server: ControlServer) -> None:
+    with pytest.raises(ControlError, match="longer than 16 MiB; ask for less with --limit N or for one identity"):
+        await asked(path, "flood")

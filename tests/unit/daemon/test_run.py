@@ -72,7 +72,7 @@ def wait_for(process: subprocess.Popen[str], text: str) -> None:
 def test_it_says_ready_answers_and_ends_when_told(start: Start, number: int, fault: str, loop: str) -> None:
     daemon = start("--domain", "x.example", fault=fault)
     assert ready(daemon).startswith("udp:127.0.0.1:")
-    show = start("show")
+    show = start("show", "--json")
     shown, _ = show.communicate(timeout=TIMEOUT)
     assert '"domain": "x.example"' in shown
     assert f'"loop": "{loop}' in shown

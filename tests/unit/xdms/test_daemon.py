@@ -8,6 +8,7 @@ import pytest
 
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
+from talkburst.daemon.shown import select
 from talkburst.daemon.start_error import StartError
 from talkburst.obs.trace import Trace
 from talkburst.xcap import XcapClient, user_document
@@ -35,15 +36,26 @@ async def test_documents_survive_a_restart_and_show_counts_them(tmp_path: Path) 
         etags.append(found.etag)
         if status == 404:
             etags.append((await client.put(INDEX, LISTS, LISTS_TYPE)).etag)
-            assert xdms.show() == {
+            shown = select(xdms.show(), of="alice@ims.example")
+            assert shown["owners"] == [
+                {
+                    "identity": "sip:alice@ims.example",
+                    "aliases": ["sip:+12025550101@ims.example;user=phone", "tel:+12025550101"],
+                    "documents": [{"document": "resource-lists/index", "etag": etags[1], "size": len(LISTS)}],
+                }
+            ]
+            shown = select(xdms.show(), limit=0)
+            assert shown == {
                 "root": "/xcap-root",
                 "accounts": 4,
                 "documents": 1,
                 "users": 1,
                 "answers": {"201": 1, "401": 1, "404": 1},
                 "malformed": 0,
+                "owners": [],
+                "more": {"owners": 4},
             }
-            json.dumps(xdms.show())
+            json.dumps(select(xdms.show()))
         await client.close()
         await xdms.stop()
     assert etags[0] is None
