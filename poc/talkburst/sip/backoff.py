@@ -8,8 +8,6 @@ from talkburst.sip.message import Response
 
 FIRST_DELAY = 0.5  # seconds; whoever is only a moment late is met almost at once
 LONGEST_DELAY = 120.0  # seconds
-# Answers 423 in a row that are followed at once; a peer that wants more each time would have us ask for ever.
-MOST_PROLONGATIONS = 3
 
 
 class Backoff:

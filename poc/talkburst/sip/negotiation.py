@@ -1,10 +1,19 @@
-"""What a SUBSCRIBE or PUBLISH asks for and what it is given: a duration and a media type."""
+"""What a SUBSCRIBE or PUBLISH asks for and what it is given: a duration and a media type, or a refusal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 NEVER_TOO_BRIEF = 3600  # seconds; RFC 6665 4.2.1.1 and RFC 3261 10.3: from an hour upward there is no 423
+
+
+class Refusal(NamedTuple):
+    """An answer other than 200; `reason` None is the standard phrase."""
+
+    status: int
+    reason: str | None = None
+    headers: tuple[tuple[str, object], ...] = ()
 
 
 def granted(asked: int | None, default: int, minimum: int, maximum: int) -> int | None:

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
-from typing import NamedTuple
 
 from talkburst.sip.dialog import Dialog, DialogKey, contact_of, key_of
 from talkburst.sip.engine import Engine
@@ -35,7 +34,7 @@ from talkburst.sip.headers import parse_name_addr
 from talkburst.sip.journal import Journal, Rows
 from talkburst.sip.kept_subscriptions import TABLE, KeptSubscriptions
 from talkburst.sip.message import Request, Response
-from talkburst.sip.negotiation import acceptable, granted
+from talkburst.sip.negotiation import Refusal, acceptable, granted
 from talkburst.sip.throttle import Throttle
 from talkburst.sip.transaction.client import Failure
 from talkburst.sip.transaction.server import ServerTransaction
@@ -53,12 +52,6 @@ ENDING_STATUSES = frozenset({404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 4
 # Subscriptions to one resource, each a NOTIFY for every change, wherever its Contact says: who may watch at all could
 # make more than anybody needs.
 MOST_WATCHERS = 1000
-
-
-class _Refusal(NamedTuple):
-    status: int
-    reason: str | None = None
-    headers: tuple[tuple[str, object], ...] = ()
 
 
 class Notifier:
@@ -100,7 +93,7 @@ class Notifier:
     def on_subscribe(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Takes or refuses one SUBSCRIBE; a taken one is answered with 200 and with a NOTIFY. RFC 6665 4.2.1."""
         outcome = self._judge(transaction, request, now)
-        if isinstance(outcome, _Refusal):
+        if isinstance(outcome, Refusal):
             facts = {"status": outcome.status, "why": outcome.reason, "event": request.get("Event")}
             self._decide("SUBSCRIBE refused", {**facts, "call_id": request.call_id})
             self._uas.reply(transaction, outcome.status, now, outcome.reason, outcome.headers)
@@ -201,34 +194,34 @@ class Notifier:
 
     def _judge(
         self, transaction: ServerTransaction, request: Request, now: float
-    ) -> tuple[NotifierSubscription, int] | _Refusal:
+    ) -> tuple[NotifierSubscription, int] | Refusal:
         """The checks of RFC 6665 4.2.1.1 to 4.2.1.3: the subscription and the seconds granted, or the refusal."""
         event = request.event
         package = self._packages.get(event.package) if event is not None else None
         if event is None or package is None:
-            return _Refusal(489, None, (("Allow-Events", ", ".join(self._packages)),))
+            return Refusal(489, None, (("Allow-Events", ", ".join(self._packages)),))
         subscription: NotifierSubscription | None = None
         resource = ""
         if request.to.tag:
             subscription = self._dialogs.get(key_of(request))
             if subscription is None or (subscription.package, subscription.event_id) != (event.package, event.id):
-                return _Refusal(481, "Subscription does not exist")
+                return Refusal(481, "Subscription does not exist")
             if not subscription.dialog.accepts(request):
-                return _Refusal(500, "CSeq is lower than one before")
+                return Refusal(500, "CSeq is lower than one before")
         else:
             authorised = package.authorise(request, transaction.flow, now)
             if not isinstance(authorised, str):
-                return _Refusal(*authorised)
+                return Refusal(*authorised)
             resource = authorised
             subscription = self._kept.repeated(request, subscriber_of(request))
             if subscription is None and len(self._watchers.get((package.name, resource), ())) >= MOST_WATCHERS:
-                return _Refusal(403, f"No more than {MOST_WATCHERS} subscriptions to {resource}")
+                return Refusal(403, f"No more than {MOST_WATCHERS} subscriptions to {resource}")
         accept = request.values("Accept")
         if not acceptable(package.media_type, accept if request.get("Accept") is not None else None):
-            return _Refusal(406)
+            return Refusal(406)
         expires = granted(request.expires, package.default_expires, package.min_expires, package.max_expires)
         if expires is None:
-            return _Refusal(423, None, (("Min-Expires", package.min_expires),))
+            return Refusal(423, None, (("Min-Expires", package.min_expires),))
         if subscription is None:
             subscription = self._subscription(transaction, request, package, resource)
         else:

@@ -14,70 +14,18 @@ duration (423).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from enum import Enum, auto
+from enum import Enum
 from functools import partial
-from types import MappingProxyType
-from typing import Final
 
 from talkburst.sip.agenda import Agenda, Alarm
-from talkburst.sip.backoff import MOST_PROLONGATIONS, Backoff, renewal, retry_after
+from talkburst.sip.asked_duration import AskedDuration, stated_seconds
+from talkburst.sip.backoff import Backoff, renewal, retry_after
 from talkburst.sip.dialog import with_tag
 from talkburst.sip.headers import NameAddr
 from talkburst.sip.message import Request, Response
+from talkburst.sip.publication_steps import STEPS, Operation, Step, answer_of
 from talkburst.sip.requester import Requester
 from talkburst.sip.transaction.client import Failure
-
-
-class Operation(Enum):
-    """RFC 3903 4.1, table 1."""
-
-    INITIAL = auto()
-    REFRESH = auto()
-    MODIFY = auto()
-    REMOVE = auto()
-
-
-class Answer(Enum):
-    """What became of an operation, as far as it decides what happens next."""
-
-    STORED = auto()  # 2xx
-    UNKNOWN = auto()  # 412: the compositor has no such entity-tag
-    TOO_BRIEF = auto()  # 423
-    UNAVAILABLE = auto()  # no answer, or one that another attempt may change
-    REFUSED = auto()  # any other
-
-
-class Step(Enum):
-    """What the agent does about it."""
-
-    KEEP = auto()  # remember the new entity-tag and refresh in time
-    RESTART = auto()  # forget the entity-tag, publish initially
-    PROLONG = auto()  # ask again with the duration the compositor named
-    RETRY = auto()  # the same again, later
-    GIVE_UP = auto()  # tell, and wait for the next `publish`
-    GONE = auto()  # nothing is published any more
-
-
-_LASTING: Final = {
-    Answer.STORED: Step.KEEP,
-    Answer.UNKNOWN: Step.RESTART,
-    Answer.TOO_BRIEF: Step.PROLONG,
-    Answer.UNAVAILABLE: Step.RETRY,
-    Answer.REFUSED: Step.GIVE_UP,
-}
-STEPS: Final = MappingProxyType(
-    {
-        # An initial publication refers to no state, so a 412 to it makes no sense and is not answered with another.
-        Operation.INITIAL: {**_LASTING, Answer.UNKNOWN: Step.GIVE_UP},
-        Operation.REFRESH: _LASTING,
-        Operation.MODIFY: _LASTING,
-        # Whatever the answer, this agent is done with it; what is left expires.
-        Operation.REMOVE: dict.fromkeys(Answer, Step.GONE),
-    }
-)
-
-# Where the same request may succeed later: overload, a server that is down or starting, a user not registered yet.
-_PASSING: Final = frozenset({408, 480, 500, 502, 503, 504, 600})
 
 
 class State(Enum):
@@ -86,15 +34,6 @@ class State(Enum):
     PUBLISHED = "published"
     WAITING = "waiting to try again"
     REMOVING = "removing"
-
-
-def answer_of(outcome: Response | Failure) -> Answer:
-    """Sorts a final response, or that there was none."""
-    if not isinstance(outcome, Response) or outcome.status in _PASSING:
-        return Answer.UNAVAILABLE
-    if 200 <= outcome.status < 300:
-        return Answer.STORED
-    return {412: Answer.UNKNOWN, 423: Answer.TOO_BRIEF}.get(outcome.status, Answer.REFUSED)
 
 
 class Publisher:
@@ -129,8 +68,7 @@ class Publisher:
         self._media_type = media_type
         self._target = target
         self._identity = identity
-        self._expires = expires
-        self._prolongations = 0
+        self._asked = AskedDuration(expires)
         self._headers = tuple(headers)
         self.route = list(route)
         self._on_stored = on_stored
@@ -196,7 +134,7 @@ class Publisher:
         self._cancel()
         self._busy = operation
         body = self._body if operation in (Operation.INITIAL, Operation.MODIFY) else None
-        expires = 0 if operation is Operation.REMOVE else self._expires
+        expires = 0 if operation is Operation.REMOVE else self._asked.seconds
         request = Request("PUBLISH", self._target, [("Route", route) for route in self.route])
         request.add("From", with_tag(self._identity, self._token()))
         request.add("To", self._identity)
@@ -222,7 +160,7 @@ class Publisher:
         elif step is Step.RESTART:
             self.etag = self._stored = self.expires_at = None
             self._on_failed(outcome, 0.0, now)
-        elif step is Step.PROLONG and isinstance(outcome, Response) and self._prolonged(outcome):
+        elif step is Step.PROLONG and isinstance(outcome, Response) and self._asked.prolong(outcome):
             self._stored = None
         elif step is Step.RETRY:
             self._retry(operation, outcome, now)
@@ -238,28 +176,16 @@ class Publisher:
 
     def _keep(self, response: Response, body: bytes | None, now: float) -> None:
         self._backoff.reset()
-        self._prolongations = 0
+        self._asked.accepted()
         # RFC 3903 6 demands both headers. Without a tag the next publication is an initial one, which every ESC takes.
         self.etag = (response.get("SIP-ETag") or "").strip() or None
-        expires = (response.get("Expires") or "").strip()
-        granted = min(int(expires), self._expires) if expires.isdecimal() and int(expires) else self._expires
+        granted = min(stated_seconds(response, "Expires") or self._asked.seconds, self._asked.seconds)
         self.expires_at = now + granted
         if body is not None and body == self._body:
             self._stored = body
         if self._body is not None and self._body == self._stored:
             self._arm(now + renewal(granted), self._refresh)
         self._on_stored(self.etag or "", now)
-
-    def _prolonged(self, response: Response) -> bool:
-        """Whether the compositor named a longer duration than the one it found too brief (RFC 3903 5)."""
-        minimum = (response.get("Min-Expires") or "").strip()
-        if not minimum.isdecimal() or not self._expires < int(minimum) < 2**32:
-            return False
-        if self._prolongations == MOST_PROLONGATIONS:
-            return False
-        self._prolongations += 1
-        self._expires = int(minimum)
-        return True
 
     def _retry(self, operation: Operation, outcome: Response | Failure, now: float) -> None:
         if self._body is None:  # told to remove it while this was on its way

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from talkburst.sip.agenda import Alarm
+from talkburst.sip.asked_duration import AskedDuration, stated_seconds
 from talkburst.sip.backoff import Backoff, renewal, retry_after
 from talkburst.sip.dialog import Dialog, with_tag
 from talkburst.sip.headers import HeaderError, NameAddr, SubscriptionState, parse_event, parse_name_addr, split_commas
@@ -67,7 +68,7 @@ class Subscription:
         self._to = parse_name_addr(to) if isinstance(to, str) else to
         self._contact = contact
         self._accept = accept
-        self._expires = expires
+        self._duration = AskedDuration(expires)
         self._on_notify = on_notify
         self._on_end = on_end
         self._on_accept = on_accept
@@ -100,7 +101,7 @@ class Subscription:
             raise RuntimeError("a subscription is started once; make a new one")
         self._move(Happening.SUBSCRIBED)
         self._subscriber.add(self)
-        self._subscribe(now, self._expires)
+        self._subscribe(now, self._duration.seconds)
 
     def refresh(self, now: float) -> None:
         """Sends SUBSCRIBE in the dialog, after the answer when one is under way; before the first NOTIFY, nothing."""
@@ -125,7 +126,7 @@ class Subscription:
             "dialog": self.dialog.to_row(),
             "pending": self.state is State.PENDING,
             "stopping": self._stop_wanted,
-            "expires": self._expires,
+            "expires": self._duration.seconds,
             "expires_at": self.expires_at,
         }
 
@@ -137,7 +138,8 @@ class Subscription:
         """
         dialog = Dialog.from_row(mapping(row, "dialog"))
         self.dialog, self.call_id, self.local_tag = dialog, dialog.call_id, dialog.local_tag
-        self._expires = self._asked = integer(row, "expires")
+        self._duration = AskedDuration(integer(row, "expires"))
+        self._asked = self._duration.seconds
         self._stop_wanted = flag(row, "stopping")
         self.expires_at = optional_number(row, "expires_at")
         self._move(Happening.SUBSCRIBED)
@@ -166,7 +168,7 @@ class Subscription:
             if self._asked != 0:
                 self._subscribe(now, 0)
         elif self._refresh_wanted:
-            self._subscribe(now, self._expires)
+            self._subscribe(now, self._duration.seconds)
 
     def _subscribe(self, now: float, expires: int) -> None:
         request = self._initial_request() if self.dialog is None else self.dialog.request("SUBSCRIBE")
@@ -222,14 +224,15 @@ class Subscription:
     def _accepted(self, response: Response, now: float) -> None:
         """A 2xx, also the 202 of old notifiers (RFC 6665 8.3.1). It does not make the dialog, nor is it enough."""
         self._backoff.reset()
+        self._duration.accepted()
         if response.status == 204:  # RFC 5839 7.2: no NOTIFY will come
             self._set_alarm("N", None)
         try:
             if self.dialog is not None and response.to.tag == self.dialog.remote_tag:
                 self.dialog.refresh_target(response)
-            granted = response.expires
         except HeaderError:
-            granted = None
+            pass  # the target stays what it was
+        granted = stated_seconds(response, "Expires")
         granted = self._asked if granted is None else min(granted, self._asked)
         if granted > 0:
             at = now + granted
@@ -241,22 +244,14 @@ class Subscription:
 
     def _failed(self, outcome: Response | Failure, now: float) -> None:
         delay = retry_after(outcome) if isinstance(outcome, Response) else None
-        if isinstance(outcome, Response) and outcome.status == 423 and self._prolonged(outcome):
-            self._subscribe(now, self._expires)
+        if isinstance(outcome, Response) and self._asked > 0 and self._duration.prolong(outcome):
+            self._subscribe(now, self._duration.seconds)
         elif self.state is State.NOTIFY_WAIT or self._asked == 0 or self._is_ending(outcome):
             self._end(_reason_of(outcome), delay, now)
         else:
             # RFC 6665 4.1.2.2: what was granted last still counts, and there is no NOTIFY to wait for.
             self._set_alarm("N", None)
             self._set_alarm("refresh", now + self._backoff.next(delay), self.refresh)
-
-    def _prolonged(self, response: Response) -> bool:
-        """Whether the notifier named a longer duration than the one it found too brief."""
-        minimum = (response.get("Min-Expires") or "").strip()
-        if not minimum.isdecimal() or not 0 < self._asked < int(minimum) < 2**32:
-            return False
-        self._expires = int(minimum)
-        return True
 
     def _is_ending(self, outcome: Response | Failure) -> bool:
         if isinstance(outcome, Response):

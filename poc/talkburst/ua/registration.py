@@ -4,11 +4,11 @@ TS 24.229 5.1.1 over RFC 3261 10.2. One REGISTER is on its way at a time; all ha
 """
 
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Final
 
 from talkburst.sip.agenda import Agenda, Alarm
-from talkburst.sip.backoff import MOST_PROLONGATIONS, Backoff, renewal, retry_after
+from talkburst.sip.asked_duration import AskedDuration, stated_seconds
+from talkburst.sip.backoff import Backoff, renewal, retry_after
 from talkburst.sip.dialog import with_tag
 from talkburst.sip.headers import AuthHeader, HeaderError, NameAddr, parse_delta_seconds, parse_name_addrs
 from talkburst.sip.message import Request, Response
@@ -17,58 +17,7 @@ from talkburst.sip.transaction.client import Failure
 from talkburst.sip.uri import SipUri
 from talkburst.ua.account import Account, address
 from talkburst.ua.decision import Decide
-
-
-class State(Enum):
-    """Where the registration stands."""
-
-    IDLE = "not registered"
-    REGISTERING = "registering"
-    REGISTERED = "registered"
-    WAITING = "waiting to try again"
-    LEAVING = "leaving"
-    LEFT = "left"
-    REFUSED = "refused"
-
-
-class Happening(Enum):
-    """What moves it."""
-
-    DUE = auto()  # start, refresh, another attempt
-    ACCEPTED = auto()  # 2xx
-    UNAVAILABLE = auto()  # no answer, or one that another attempt may change
-    REFUSED = auto()  # an answer that stays the same however often one asks
-    LEAVE = auto()
-
-
-TRANSITIONS: Final = {
-    (State.IDLE, Happening.DUE): State.REGISTERING,
-    (State.IDLE, Happening.LEAVE): State.LEFT,
-    (State.REGISTERING, Happening.ACCEPTED): State.REGISTERED,
-    (State.REGISTERING, Happening.UNAVAILABLE): State.WAITING,
-    (State.REGISTERING, Happening.REFUSED): State.REFUSED,
-    (State.REGISTERED, Happening.DUE): State.REGISTERING,
-    (State.REGISTERED, Happening.LEAVE): State.LEAVING,
-    (State.WAITING, Happening.DUE): State.REGISTERING,
-    (State.WAITING, Happening.LEAVE): State.LEAVING,
-    (State.LEAVING, Happening.ACCEPTED): State.LEFT,
-    (State.LEAVING, Happening.UNAVAILABLE): State.LEFT,
-    (State.LEAVING, Happening.REFUSED): State.LEFT,
-    (State.REFUSED, Happening.LEAVE): State.LEFT,
-    (State.LEFT, Happening.LEAVE): State.LEFT,
-}
-# REGISTERING, LEAVE: the answer is waited for, RFC 3261 10.2 allows no second REGISTER before it.
-# Nothing but LEAVE moves a registration that is over, or that is waited for.
-IGNORED: Final = frozenset(
-    {
-        (State.REGISTERING, Happening.LEAVE),
-        (State.REGISTERING, Happening.DUE),
-        (State.LEAVING, Happening.LEAVE),
-        (State.LEAVING, Happening.DUE),
-        (State.LEFT, Happening.DUE),
-        (State.REFUSED, Happening.DUE),
-    }
-)
+from talkburst.ua.registration_states import IGNORED, TRANSITIONS, Happening, State
 
 # Answers that may be another next time, beside all 5xx: overload, a core that is starting, a server in between.
 _PASSING: Final = frozenset({408, 480, 600})
@@ -106,8 +55,7 @@ class Registration:
         self._call_id = token()
         self._tag = token()
         self._cseq = 0
-        self._expires = account.expires
-        self._prolongations = 0
+        self._asked = AskedDuration(account.expires)
         self._backoff = Backoff()
         self._recovery = Backoff()
         self._lost_at: float | None = None
@@ -168,7 +116,7 @@ class Registration:
             return False
         self.state = TRANSITIONS[self.state, happening]
         if self.state is State.REGISTERING:
-            self._send(self._expires, now)
+            self._send(self._asked.seconds, now)
         elif self.state is State.LEAVING:
             self._send(0, now)
         elif self.state is State.LEFT:
@@ -234,8 +182,8 @@ class Registration:
             return
         if isinstance(outcome, Response) and outcome.status < 300:
             self._accepted(outcome, now)
-        elif isinstance(outcome, Response) and outcome.status == 423 and self._prolonged(outcome):
-            self._send(self._expires, now)
+        elif isinstance(outcome, Response) and self._asked.prolong(outcome):
+            self._send(self._asked.seconds, now)
             return
         elif not isinstance(outcome, Response) or outcome.status in _PASSING or outcome.status // 100 == 5:
             self._unavailable(outcome, now)
@@ -246,7 +194,7 @@ class Registration:
 
     def _accepted(self, response: Response, now: float) -> None:
         self._backoff.reset()
-        self._prolongations = 0
+        self._asked.accepted()
         granted = self._granted(response)
         self.expires_at = now + granted
         self.associated = _addresses(response, "P-Associated-URI")
@@ -275,22 +223,8 @@ class Registration:
                     return max(SHORTEST, parse_delta_seconds(expires))
                 except HeaderError:
                     break
-        try:
-            stated = response.expires
-        except HeaderError:
-            stated = None
-        return max(SHORTEST, self._expires if stated is None else stated)
-
-    def _prolonged(self, response: Response) -> bool:
-        """Whether the registrar named a longer duration than the one it found too brief (RFC 3261 10.2.8)."""
-        minimum = (response.get("Min-Expires") or "").strip()
-        if not minimum.isdecimal() or not self._expires < int(minimum) < 2**32:
-            return False
-        if self._prolongations == MOST_PROLONGATIONS:
-            return False
-        self._prolongations += 1
-        self._expires = int(minimum)
-        return True
+        stated = stated_seconds(response, "Expires")
+        return max(SHORTEST, self._asked.seconds if stated is None else stated)
 
     def _unavailable(self, outcome: Response | Failure, now: float) -> None:
         delay = self._backoff.next(retry_after(outcome) if isinstance(outcome, Response) else None)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from talkburst.sip.publisher import STEPS, Answer, Operation, State
+from talkburst.sip.publication_steps import STEPS, Answer, Operation
+from talkburst.sip.publisher import State
 from talkburst.sip.transaction.client import Failure
 
 
@@ -159,7 +160,7 @@ def test_423_is_asked_again_for_longer(pair):
     assert pair.compositor.stored() == ["hello"]
 
 
-@pytest.mark.parametrize("minimum", ["", "soon", "3600", "99999999999"])
+@pytest.mark.parametrize("minimum", ["", "soon", "3600", "99999999999", "9" * 5000])
 def test_423_that_names_no_longer_duration_is_given_up(pair, minimum):
     pair.answer = lambda request: 423
     pair.headers = [("Min-Expires", minimum)]
@@ -167,6 +168,15 @@ def test_423_that_names_no_longer_duration_is_given_up(pair, minimum):
     pair.run(1000)
     assert len(pair.sent) == 1
     assert pair.failed[0][1] is None
+
+
+def test_granted_duration_of_more_digits_than_any_number_is_what_was_asked(pair):
+    pair.answer = lambda request: 200
+    pair.headers = [("SIP-ETag", "dx200xyz"), ("Expires", "9" * 5000)]
+    pair.publisher.publish(b"hello", pair.now)
+    pair.run(0.1)
+    assert (pair.publisher.state, pair.publisher.etag) == (State.PUBLISHED, "dx200xyz")
+    assert pair.publisher.expires_at == pytest.approx(pair.now + 3600, abs=1)
 
 
 def test_overload_is_tried_again_when_it_says(pair):

@@ -430,6 +430,21 @@ def test_too_brief_is_asked_again_with_the_minimum(net: Any) -> None:
     assert bench.ends == [("423", None)]
 
 
+def test_a_notifier_that_finds_every_duration_too_brief_is_not_asked_for_ever(bench: Bench) -> None:
+    bench.start()
+    for _ in range(4):
+        bench.answer("423 Interval Too Brief", f"Min-Expires: {int(bench.asked().get('Expires') or 0) + 1}")
+    assert bench.asked().cseq.number == 4
+    assert bench.ends == [("423", None)]
+
+
+@pytest.mark.parametrize("minimum", ["soon", "99999999999", "9" * 5000])
+def test_too_brief_without_a_duration_to_be_had_is_the_end(bench: Bench, minimum: str) -> None:
+    bench.start()
+    bench.answer("423 Interval Too Brief", f"Min-Expires: {minimum}")
+    assert bench.ends == [("423", None)]
+
+
 def test_a_challenge_is_answered_and_the_dialog_goes_on_counting(bench: Bench) -> None:
     bench.start()
     bench.answer("401 Unauthorized", 'WWW-Authenticate: Digest realm="x", nonce="n", qop="auth"')
