@@ -7,9 +7,10 @@ in the headers is judged by `talkburst.sip.defects`.
 import re
 from dataclasses import dataclass
 
+from talkburst.sip.header_fields import HeaderLine
 from talkburst.sip.headers.grammar import BLANK, HeaderError, is_token, parse_number
 from talkburst.sip.headers.names import header_key, is_usual
-from talkburst.sip.message import HeaderLine, Request, Response
+from talkburst.sip.message import Request, Response
 
 MAX_BODY = 2**31 - 1
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
