@@ -79,6 +79,14 @@ class NotifierSubscription:
         """The value of Event in its NOTIFYs."""
         return self.package if self.event_id is None else f"{self.package};id={self.event_id}"
 
+    def subscription_state(self, now: float) -> str:
+        """RFC 6665 4.2.2: `expires` always while it lives, never at the end, which has a reason instead."""
+        if self.ending is None:
+            # The clock's fraction must not turn the 3600 that the 200 grants into 3599.
+            return f"active;expires={max(0, int(self.expires_at - now + 0.001))}"
+        retry_after = "" if self.ending.retry_after is None else f";retry-after={self.ending.retry_after}"
+        return f"terminated;reason={self.ending.reason}{retry_after}"
+
     def to_row(self, owed: bool) -> Row:
         """As it is stored. `owed`: the subscriber has not confirmed that it knows the present state."""
         return {

@@ -17,6 +17,9 @@ what falls due meanwhile is told by one more when the answer has come.
 The 200 leaves before its NOTIFY, the other way round with `notify_first`: subscribers have to take both orders.
 `contact(listener)` gives the URI for Contact; by default sip:HOST:PORT of the listener the SUBSCRIBE came in on.
 
+Of the states of RFC 6665 4.2.1, figure 2, two remain: the package permits or refuses at once, so that nothing waits
+or is pending. A subscription is active, and terminated from the moment that it has an `ending`.
+
 With a journal each subscription is a row of the table "subscriptions" from its SUBSCRIBE to the answer to its last
 NOTIFY, written before anything leaves that it has to remember: CSeq, version, that a NOTIFY is owed.
 """
@@ -26,20 +29,24 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 
-from talkburst.sip.dialog import Dialog, DialogKey, contact_of, key_of
 from talkburst.sip.engine import Engine
 from talkburst.sip.event_package import Ending, NotifierSubscription, Package
-from talkburst.sip.flow import Flow, Listener
-from talkburst.sip.headers import parse_name_addr
+from talkburst.sip.flow import Listener
 from talkburst.sip.journal import Journal, Rows
 from talkburst.sip.kept_subscriptions import TABLE, KeptSubscriptions
+from talkburst.sip.living_subscriptions import LivingSubscriptions
 from talkburst.sip.message import Request, Response
-from talkburst.sip.negotiation import Refusal, acceptable, granted
+from talkburst.sip.negotiation import Refusal
+from talkburst.sip.subscription_establishment import (
+    SubscriptionEstablishment,
+    contact_uri,
+    subscriber_of,
+    success_headers,
+)
 from talkburst.sip.throttle import Throttle
 from talkburst.sip.transaction.client import Failure
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uas import Uas
-from talkburst.sip.uri import Uri
 
 __all__ = ["TABLE", "Notifier", "NotifierSubscription", "Package", "contact_uri", "subscriber_of"]
 
@@ -48,10 +55,6 @@ Decide = Callable[[str, Mapping[str, object]], None]
 # Answers to a NOTIFY that end the subscription (RFC 6665 4.2.2). 408 is Timer F told by somebody else (RFC 5057 5.1).
 # 401, 407, 500 and 503 do not end it.
 ENDING_STATUSES = frozenset({404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
-
-# Subscriptions to one resource, each a NOTIFY for every change, wherever its Contact says: who may watch at all could
-# make more than anybody needs.
-MOST_WATCHERS = 1000
 
 
 class Notifier:
@@ -72,27 +75,27 @@ class Notifier:
         self._engine = engine
         self._uas = uas
         self._packages = {package.name: package for package in packages}
-        self._token = token
         self._notify_first = notify_first
-        self._contact = contact or contact_uri
         self._decide = decide
         self._kept = KeptSubscriptions(journal)
-        self._dialogs: dict[DialogKey, NotifierSubscription] = {}
-        self._watchers: dict[tuple[str, str], dict[NotifierSubscription, None]] = {}
+        self._living = LivingSubscriptions()
+        self._establishment = SubscriptionEstablishment(
+            engine, self._packages, self._living, self._kept, contact or contact_uri, token
+        )
         self._throttle = Throttle[NotifierSubscription](engine.agenda, self._notify)
 
     @property
     def subscriptions(self) -> list[NotifierSubscription]:
         """Those that live, the oldest first."""
-        return list(self._dialogs.values())
+        return list(self._living)
 
     def watching(self, package: str, resource: str) -> list[NotifierSubscription]:
         """The subscriptions to one resource, the oldest first."""
-        return list(self._watchers.get((package, resource), ()))
+        return self._living.watching(package, resource)
 
     def on_subscribe(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Takes or refuses one SUBSCRIBE; a taken one is answered with 200 and with a NOTIFY. RFC 6665 4.2.1."""
-        outcome = self._judge(transaction, request, now)
+        outcome = self._establishment.judge(transaction, request, now)
         if isinstance(outcome, Refusal):
             facts = {"status": outcome.status, "why": outcome.reason, "event": request.get("Event")}
             self._decide("SUBSCRIBE refused", {**facts, "call_id": request.call_id})
@@ -100,7 +103,7 @@ class Notifier:
             return
         subscription, expires = outcome
         self._accept(subscription, expires, now)
-        headers = _success_headers(subscription, request, expires)
+        headers = success_headers(subscription, request, expires)
         if self._notify_first:
             self._answer_by_notify(subscription, expires, now)
         if self._notify_first and subscription.transaction is not None:
@@ -149,12 +152,8 @@ class Notifier:
 
     def move(self, package: str, old: str, new: str) -> None:
         """Who watched `old` watches `new` from now on: two resources turned out to be one. Nobody is told of it."""
-        moved = self._watchers.pop((package, old), {}) if old != new else {}
-        for subscription in moved:
-            subscription.resource = new
+        for subscription in self._living.move(package, old, new):
             self._save(subscription)
-        if moved:
-            self._watchers.setdefault((package, new), {}).update(moved)
 
     def restore(self, rows: Rows, now: float, resume_at: float | None = None) -> None:
         """Makes the subscriptions what `rows` say, whatever they are now. Sends nothing before `resume_at` (or now).
@@ -165,8 +164,7 @@ class Notifier:
         restored = [NotifierSubscription.from_row(key, row) for key, row in rows.items()]
         for subscription in self._kept:
             self._abandon(subscription, now)
-        self._dialogs.clear()
-        self._watchers.clear()
+        self._living.clear()
         restored = [subscription for subscription in restored if subscription.package in self._packages]
         self._kept.replace(restored)
         for subscription in restored:
@@ -192,59 +190,6 @@ class Notifier:
 
     # Taking a SUBSCRIBE
 
-    def _judge(
-        self, transaction: ServerTransaction, request: Request, now: float
-    ) -> tuple[NotifierSubscription, int] | Refusal:
-        """The checks of RFC 6665 4.2.1.1 to 4.2.1.3: the subscription and the seconds granted, or the refusal."""
-        event = request.event
-        package = self._packages.get(event.package) if event is not None else None
-        if event is None or package is None:
-            return Refusal(489, None, (("Allow-Events", ", ".join(self._packages)),))
-        subscription: NotifierSubscription | None = None
-        resource = ""
-        if request.to.tag:
-            subscription = self._dialogs.get(key_of(request))
-            if subscription is None or (subscription.package, subscription.event_id) != (event.package, event.id):
-                return Refusal(481, "Subscription does not exist")
-            if not subscription.dialog.accepts(request):
-                return Refusal(500, "CSeq is lower than one before")
-        else:
-            authorised = package.authorise(request, transaction.flow, now)
-            if not isinstance(authorised, str):
-                return Refusal(*authorised)
-            resource = authorised
-            subscription = self._kept.repeated(request, subscriber_of(request))
-            if subscription is None and len(self._watchers.get((package.name, resource), ())) >= MOST_WATCHERS:
-                return Refusal(403, f"No more than {MOST_WATCHERS} subscriptions to {resource}")
-        accept = request.values("Accept")
-        if not acceptable(package.media_type, accept if request.get("Accept") is not None else None):
-            return Refusal(406)
-        expires = granted(request.expires, package.default_expires, package.min_expires, package.max_expires)
-        if expires is None:
-            return Refusal(423, None, (("Min-Expires", package.min_expires),))
-        if subscription is None:
-            subscription = self._subscription(transaction, request, package, resource)
-        else:
-            subscription.dialog.refresh_target(request)
-            transaction.to_tag = subscription.dialog.local_tag
-        subscription.accept, subscription.flow = accept, connection_of(transaction, request)
-        return subscription, expires
-
-    def _subscription(
-        self, transaction: ServerTransaction, request: Request, package: Package, resource: str
-    ) -> NotifierSubscription:
-        contact_of(request)
-        return NotifierSubscription(
-            id=self._token(),
-            package=package.name,
-            resource=resource,
-            dialog=Dialog.as_uas(request, transaction.to_tag),
-            subscriber=subscriber_of(request),
-            event_id=request.event.id if request.event is not None else None,
-            listener=transaction.listener,
-            contact=self._contact(self._engine.listener(transaction.listener, transaction.flow.transport)),
-        )
-
     def _accept(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
         self._kept.add(subscription)
         subscription.expires_at = now + expires
@@ -255,8 +200,7 @@ class Notifier:
     def _enter(self, subscription: NotifierSubscription, end_at: float) -> None:
         if subscription.expiry is not None:
             subscription.expiry.cancel()
-        self._dialogs[subscription.dialog.key] = subscription
-        self._watchers.setdefault((subscription.package, subscription.resource), {})[subscription] = None
+        self._living.enter(subscription)
         subscription.expiry = self._engine.agenda.schedule(end_at, partial(self._expire, subscription))
 
     def _answer_by_notify(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
@@ -282,13 +226,8 @@ class Notifier:
         if subscription.expiry is not None:
             subscription.expiry.cancel()
         self._throttle.satisfied(subscription)
-        self._dialogs.pop(subscription.dialog.key, None)
+        self._living.remove(subscription)
         self._kept.end(subscription)
-        place = (subscription.package, subscription.resource)
-        watchers = self._watchers.get(place, {})
-        watchers.pop(subscription, None)
-        if not watchers:
-            self._watchers.pop(place, None)
 
     def _document(self, subscription: NotifierSubscription, now: float) -> bytes | None:
         body = self._packages[subscription.package].state(subscription, now)
@@ -310,7 +249,7 @@ class Notifier:
         request = subscription.dialog.request("NOTIFY")
         request.add("Contact", f"<{subscription.contact}>")
         request.add("Event", subscription.event)
-        request.add("Subscription-State", _subscription_state(subscription, now))
+        request.add("Subscription-State", subscription.subscription_state(now))
         if body is not None:
             request.set_body(body, self._packages[subscription.package].media_type)
         # A connection that is gone leaves the Contact to be tried.
@@ -351,43 +290,6 @@ class Notifier:
 
     def _save(self, subscription: NotifierSubscription) -> None:
         self._kept.save(subscription, self._throttle.waits(subscription))
-
-
-def contact_uri(listener: Listener) -> str:
-    """Where requests of a dialog reach us: the advertised address of the listener."""
-    return f"sip:{listener.hostport}"
-
-
-def connection_of(transaction: ServerTransaction, request: Request) -> Flow | None:
-    """The connection on which requests of a new dialog reach the peer, None where there is none.
-
-    Its other end is the peer itself, or a proxy that stays on the way; not one that only the first request passed.
-    """
-    direct = len(request.vias) == 1 or request.get("Record-Route") is not None or bool(request.to.tag)
-    return transaction.flow if transaction.flow.connection and direct else None
-
-
-def subscriber_of(request: Request) -> str:
-    """Who asks, as an address of record: the first P-Asserted-Identity, else the From (24.229 5.4.2.1.1 note 1)."""
-    asserted = request.values("P-Asserted-Identity")
-    uri: Uri = parse_name_addr(asserted[0]).uri if asserted else request.from_.uri
-    return uri.addr_of_record()
-
-
-def _success_headers(subscription: NotifierSubscription, request: Request, expires: int) -> list[tuple[str, object]]:
-    """RFC 6665 4.2.1.1 (Expires) and RFC 3261 12.1.1 (Contact, and Record-Route where a dialog is made)."""
-    headers: list[tuple[str, object]] = [("Expires", expires), ("Contact", f"<{subscription.contact}>")]
-    return headers + [("Record-Route", value) for value in request.get_all("Record-Route")]
-
-
-def _subscription_state(subscription: NotifierSubscription, now: float) -> str:
-    """RFC 6665 4.2.2: `expires` always while it lives, never at the end, which has a reason instead."""
-    ending = subscription.ending
-    if ending is None:
-        # The clock's fraction must not turn the 3600 that the 200 grants into 3599.
-        return f"active;expires={max(0, int(subscription.expires_at - now + 0.001))}"
-    retry_after = "" if ending.retry_after is None else f";retry-after={ending.retry_after}"
-    return f"terminated;reason={ending.reason}{retry_after}"
 
 
 def _facts(subscription: NotifierSubscription) -> dict[str, object]:

@@ -1,6 +1,9 @@
 """The states of a subscription at its subscriber (RFC 6665 4.1.2, figure 1), as a table.
 
-Nothing moves a subscription that is terminated: what comes for it later finds no subscription.
+Where the table says more than the figure: a NOTIFY may take an active subscription back to pending, and one is over
+whenever its owner wants it to be. Where it says less: after Retry-After the owner makes a new subscription, so there is
+no way from TERMINATED to INIT. Nothing moves a subscription that is terminated, since what comes for it later finds
+none. What is not in the table is an error of ours.
 """
 
 from __future__ import annotations

@@ -546,7 +546,7 @@ def test_two_dialogs_to_one_resource_are_two_subscriptions(bench: Bench) -> None
 
 
 def test_number_of_subscriptions_to_one_resource_has_an_end(bench, monkeypatch) -> None:
-    monkeypatch.setattr("talkburst.sip.notifier.MOST_WATCHERS", 2)
+    monkeypatch.setattr("talkburst.sip.subscription_establishment.MOST_WATCHERS", 2)
     assert [bench.subscribe(call=call).status for call in ("c1", "c2")] == [200, 200]
     tag = bench.tag
     assert bench.subscribe(call="c3").status == 403
