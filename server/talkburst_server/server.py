@@ -11,7 +11,7 @@ from talkburst.sip.journal import Journal, Rows
 from talkburst.sip.message import Request
 from talkburst.sip.notifier import contact_uri
 from talkburst.sip.requester import Requester
-from talkburst.sip.subscriber import Subscriber, Subscription
+from talkburst.sip.subscriber import Subscriber, SubscribeRequests, Subscription
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uas import Handler, Uas
 from talkburst.xml.poc_settings import MEDIA_TYPE as SETTINGS_TYPE
@@ -149,16 +149,18 @@ class PocServer:
         listener = self._engine.source(Request("SUBSCRIBE", user, [("Route", route)] if route else []))
         return Subscription(
             self._requester,
+            SubscribeRequests(
+                event="reg",
+                target=user,
+                from_=own,
+                to=NameAddr("", parse_name_addr(f"<{user}>").uri, {}),
+                contact=f"<{contact_uri(listener)}>",
+                accept=REGINFO_TYPE,
+                headers=[("P-Asserted-Identity", own), ("User-Agent", self._software)],
+                route=[route] if route else [],
+            ),
             subscriber=self.subscriber,
-            event="reg",
-            target=user,
-            from_=own,
-            to=NameAddr("", parse_name_addr(f"<{user}>").uri, {}),
-            contact=f"<{contact_uri(listener)}>",
-            accept=REGINFO_TYPE,
             expires=self._reg_expires,
-            headers=[("P-Asserted-Identity", own), ("User-Agent", self._software)],
-            route=[route] if route else [],
             on_notify=on_notify,
             on_end=on_end,
             on_change=on_change,

@@ -3,8 +3,9 @@
     Subscriber(engine, uas, *, packages=())           packages: names of what NOTIFYs may be about
     subscriber.on_notify(transaction, request, now)   for Uas.serve("NOTIFY", ...)
 
-    Subscription(requester, *, subscriber, event, target, from_, to, contact, accept, expires, on_notify, on_end,
-                 on_accept=None, on_change=None, headers=(), route=(), listener=None, next_hop=None)
+    SubscribeRequests(event, target, from_, to, contact, accept, headers=(), route=())
+    Subscription(requester, requests, *, subscriber, expires, on_notify, on_end, on_accept=None, on_change=None,
+                 listener=None, next_hop=None)
     subscription.start(now), refresh(now), stop(now)
     subscription.to_row(), resume(row, at), abandon(now)
     subscription.state, .dialog, .expires_at, .last_failure
@@ -29,12 +30,14 @@ from collections.abc import Iterable
 
 from talkburst.sip.engine import Engine
 from talkburst.sip.message import Request
-from talkburst.sip.subscription import EXPIRED, NO_NOTIFY, UNREACHABLE, Subscription
+from talkburst.sip.subscribe_outcomes import EXPIRED, NO_NOTIFY, UNREACHABLE
+from talkburst.sip.subscribe_requests import SubscribeRequests
+from talkburst.sip.subscription import Subscription
 from talkburst.sip.subscription_states import State
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uas import Uas
 
-__all__ = ["EXPIRED", "NO_NOTIFY", "UNREACHABLE", "State", "Subscriber", "Subscription"]
+__all__ = ["EXPIRED", "NO_NOTIFY", "UNREACHABLE", "State", "SubscribeRequests", "Subscriber", "Subscription"]
 
 
 class Subscriber:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from talkburst.sip.agenda import Alarm
 from talkburst.sip.asked_duration import AskedDuration, stated_seconds
 from talkburst.sip.backoff import Backoff, renewal, retry_after
-from talkburst.sip.dialog import Dialog, with_tag
-from talkburst.sip.headers import HeaderError, NameAddr, SubscriptionState, parse_event, parse_name_addr, split_commas
+from talkburst.sip.dialog import Dialog
+from talkburst.sip.headers import HeaderError, SubscriptionState, parse_event
 from talkburst.sip.journal import Row, flag, integer, mapping, optional_number
 from talkburst.sip.message import Request, Response
-from talkburst.sip.negotiation import acceptable
 from talkburst.sip.requester import Attempt, Requester
+from talkburst.sip.subscribe_outcomes import EXPIRED, NO_NOTIFY, ends_subscription, reason_of
+from talkburst.sip.subscribe_requests import SubscribeRequests
 from talkburst.sip.subscription_states import TRANSITIONS, Happening, State
 from talkburst.sip.timers import Timer
 from talkburst.sip.transaction.client import Failure
@@ -23,58 +24,38 @@ from talkburst.sip.uri import Uri
 if TYPE_CHECKING:
     from talkburst.sip.subscriber import Subscriber
 
-NO_NOTIFY: Final = "no NOTIFY"  # Timer N
-EXPIRED: Final = "expired"  # every refresh failed, and the time is over
-UNREACHABLE: Final = "unreachable"  # the transport failed before there was a subscription
-
-# Answers to a refresh that end the subscription; any other failure leaves it alive until it expires (RFC 6665 4.1.2.2).
-ENDING_STATUSES: Final = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
 CLOCK_SLACK: Final = 2.0  # seconds; a NOTIFY rounds what is left down to a second, and travels
 
 
 class Subscription:
     """A SUBSCRIBE, the dialog its first NOTIFY makes, and the refreshes that keep it.
 
-    `from_`, `to` and `contact` are header values without tags, `accept` is the value of Accept, `expires` the seconds
-    that are asked for (0 fetches once). `headers` go into every SUBSCRIBE, `route` (header values) and `next_hop` only
-    into those without a dialog. `last_failure` is the last outcome of a SUBSCRIBE that was not 2xx.
+    `expires` is the seconds that are asked for (0 fetches once). `next_hop` is for SUBSCRIBEs without a dialog.
+    `last_failure` is the last outcome of a SUBSCRIBE that was not 2xx.
     """
 
     def __init__(
         self,
         requester: Requester,
+        requests: SubscribeRequests,
         *,
         subscriber: Subscriber,
-        event: str,
-        target: str,
-        from_: NameAddr | str,
-        to: NameAddr | str,
-        contact: NameAddr | str,
-        accept: str,
         expires: int,
         on_notify: Callable[[Request, SubscriptionState, float], None],
         on_end: Callable[[str, float | None, float], None],
         on_accept: Callable[[Response, float], None] | None = None,
         on_change: Callable[[], None] | None = None,
-        headers: Iterable[tuple[str, object]] = (),
-        route: Iterable[str] = (),
         listener: str | None = None,
         next_hop: Uri | None = None,
     ) -> None:
         self._requester = requester
+        self._requests = requests
         self._subscriber = subscriber
-        self._target = target
-        self._from = parse_name_addr(from_) if isinstance(from_, str) else from_
-        self._to = parse_name_addr(to) if isinstance(to, str) else to
-        self._contact = contact
-        self._accept = accept
         self._duration = AskedDuration(expires)
         self._on_notify = on_notify
         self._on_end = on_end
         self._on_accept = on_accept
         self._on_change = on_change
-        self._headers = tuple(headers)
-        self._route = tuple(route)
         self._listener = listener
         self._next_hop = next_hop
         self._cseq = 0
@@ -86,8 +67,8 @@ class Subscription:
         self._backoff = Backoff()
         self._alarms: dict[str, Alarm] = {}
         self._attempt: Attempt | None = None
-        self.event = event
-        self.package, self.event_id = parse_event(event).package, parse_event(event).id
+        event = parse_event(requests.event)
+        self.package, self.event_id = event.package, event.id
         self.call_id = subscriber.token()
         self.local_tag = subscriber.token()
         self.state = State.INIT
@@ -171,13 +152,10 @@ class Subscription:
             self._subscribe(now, self._duration.seconds)
 
     def _subscribe(self, now: float, expires: int) -> None:
-        request = self._initial_request() if self.dialog is None else self.dialog.request("SUBSCRIBE")
-        request.add("Contact", self._contact)
-        request.add("Event", self.event)
-        request.add("Expires", expires)
-        request.add("Accept", self._accept)
-        for name, value in self._headers:
-            request.add(name, value)
+        if self.dialog is None:
+            request = self._requests.initial(self.call_id, self.local_tag, self._next_cseq(), expires)
+        else:
+            request = self._requests.refresh(self.dialog, expires)
         self._asked = expires
         self._unanswered, self._notified, self._refresh_wanted = True, False, False
         self._set_alarm("refresh", None)
@@ -191,16 +169,6 @@ class Subscription:
             next_cseq=self._next_cseq,
         )
         self._changed()
-
-    def _initial_request(self) -> Request:
-        headers: list[tuple[str, object]] = [("Route", route) for route in self._route]
-        headers += [
-            ("From", with_tag(self._from, self.local_tag)),
-            ("To", self._to),
-            ("Call-ID", self.call_id),
-            ("CSeq", f"{self._next_cseq()} SUBSCRIBE"),
-        ]
-        return Request("SUBSCRIBE", self._target, headers)
 
     def _next_cseq(self) -> int:
         if self.dialog is not None:
@@ -246,18 +214,12 @@ class Subscription:
         delay = retry_after(outcome) if isinstance(outcome, Response) else None
         if isinstance(outcome, Response) and self._asked > 0 and self._duration.prolong(outcome):
             self._subscribe(now, self._duration.seconds)
-        elif self.state is State.NOTIFY_WAIT or self._asked == 0 or self._is_ending(outcome):
-            self._end(_reason_of(outcome), delay, now)
+        elif self.state is State.NOTIFY_WAIT or self._asked == 0 or ends_subscription(outcome, self._notified):
+            self._end(reason_of(outcome), delay, now)
         else:
             # RFC 6665 4.1.2.2: what was granted last still counts, and there is no NOTIFY to wait for.
             self._set_alarm("N", None)
             self._set_alarm("refresh", now + self._backoff.next(delay), self.refresh)
-
-    def _is_ending(self, outcome: Response | Failure) -> bool:
-        if isinstance(outcome, Response):
-            return outcome.status in ENDING_STATUSES
-        # Timer F and Timer N are equally long: without an answer and without a NOTIFY, Timer N counts.
-        return outcome is Failure.TIMEOUT and not self._notified
 
     # NOTIFY
 
@@ -272,8 +234,8 @@ class Subscription:
             raise HeaderError("Subscription-State is missing")
         expires = told.expires
         terminated = told.state.lower() == "terminated"
-        if not self._is_readable(request):
-            self._subscriber.uas.reply(transaction, 415, now, headers=[("Accept", self._accept)])
+        if not self._requests.accepts(request):
+            self._subscriber.uas.reply(transaction, 415, now, headers=[("Accept", self._requests.accept)])
             return
         creates = self.dialog is None
         if self.dialog is None:
@@ -285,17 +247,11 @@ class Subscription:
         else:
             self._subscriber.uas.reply(transaction, 500, now, "CSeq is lower than one before")
             return
-        headers: list[tuple[str, object]] = [("Contact", self._contact)]
+        headers: list[tuple[str, object]] = [("Contact", self._requests.contact)]
         if creates:
             headers += [("Record-Route", value) for value in request.get_all("Record-Route")]
         self._subscriber.uas.reply(transaction, 200, now, headers=headers)
         self._take(request, told, expires, now)
-
-    def _is_readable(self, request: Request) -> bool:
-        content_type = request.content_type
-        return (
-            not request.body or content_type is None or acceptable(content_type.media_type, split_commas(self._accept))
-        )
 
     def _take(self, request: Request, told: SubscriptionState, expires: int | None, now: float) -> None:
         self._notified = True
@@ -348,9 +304,3 @@ class Subscription:
         for name in list(self._alarms):
             self._set_alarm(name, None)
         self._subscriber.remove(self)
-
-
-def _reason_of(outcome: Response | Failure) -> str:
-    if isinstance(outcome, Response):
-        return str(outcome.status)
-    return NO_NOTIFY if outcome is Failure.TIMEOUT else UNREACHABLE

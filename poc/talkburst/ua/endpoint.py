@@ -7,7 +7,7 @@ from talkburst.sip.engine import Engine
 from talkburst.sip.headers import NameAddr, SubscriptionState
 from talkburst.sip.message import Request
 from talkburst.sip.requester import Requester
-from talkburst.sip.subscriber import Subscriber, Subscription
+from talkburst.sip.subscriber import Subscriber, SubscribeRequests, Subscription
 from talkburst.sip.uri import SipUri
 from talkburst.ua.account import Account
 from talkburst.ua.decision import Decide
@@ -43,16 +43,18 @@ class Endpoint:
         """A subscription to one's own state: Request-URI, From and To are the same identity."""
         return Subscription(
             self.requester,
+            SubscribeRequests(
+                event=event,
+                target=str(identity.uri),
+                from_=identity,
+                to=identity,
+                contact=f"<{self.contact}>",
+                accept=accept,
+                headers=[*headers, *self.headers(identity)],
+                route=self.routes(),
+            ),
             subscriber=self.subscriber,
-            event=event,
-            target=str(identity.uri),
-            from_=identity,
-            to=identity,
-            contact=f"<{self.contact}>",
-            accept=accept,
             expires=expires,
-            headers=[*headers, *self.headers(identity)],
-            route=self.routes(),
             on_notify=on_notify,
             on_end=on_end,
         )
