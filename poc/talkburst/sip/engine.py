@@ -25,9 +25,10 @@ from talkburst.sip.outbound import Outbound
 from talkburst.sip.parser import Malformed
 from talkburst.sip.timers import Timers
 from talkburst.sip.transaction.client import ClientTransaction, Failure, ResponseHandler, cancel_of
-from talkburst.sip.transaction.key import ClientKey, ServerKey, client_key
+from talkburst.sip.transaction.key import ClientKey, ServerKey
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.transaction.user import TransactionUser
+from talkburst.sip.transaction.ways import Ways
 from talkburst.sip.uri import Uri
 
 __all__ = [
@@ -48,7 +49,6 @@ __all__ = [
 # Server transactions at one time: what 6,000 requests a second leave behind in 32 s, in half a gigabyte. Beyond it new
 # requests are told 503, and nothing is kept of them.
 MOST_TRANSACTIONS = 200_000
-Remote = tuple[str, Address, int]  # what fails as a whole: a transport and an address, or one connection
 
 
 class Engine:
@@ -82,7 +82,7 @@ class Engine:
         self.most_transactions = MOST_TRANSACTIONS
         self.clients: dict[ClientKey, ClientTransaction] = {}
         self.servers: dict[ServerKey, ServerTransaction] = {}
-        self._by_remote: dict[Remote, dict[ClientKey, ClientTransaction]] = {}
+        self._ways = Ways()
         self._listeners: dict[tuple[str, str], Listener] = {}
         self._own_addresses: set[Address] = set()
         self._actions: list[Action] = []
@@ -215,14 +215,8 @@ class Engine:
         if flow.connection and message is None:
             lost = connections.lost(flow, now)
         self.counters["connection_closed" if lost else "transport_failed"] += 1
-        affected = self._by_remote.get(_remote_of(flow), {})
-        if isinstance(message, Request):
-            key = client_key(message)
-            affected = {key: affected[key]} if key in affected else {}
-        elif message is not None:
-            return
         with ExitStack() as all_of_them:  # also when a handler raises
-            for transaction in affected.values():
+            for transaction in self._ways.affected(flow, message):
                 all_of_them.callback(self._outbound.give_up, transaction, now)
         if lost and ours:
             self.on_lost(flow, now)
@@ -286,19 +280,11 @@ class Engine:
             self.counters["unroutable"] += 1  # an ACK or a CANCEL follows its INVITE and no other way
 
     def client_started(self, transaction: ClientTransaction) -> None:
-        assert transaction.flow is not None
-        self._by_remote.setdefault(_remote_of(transaction.flow), {})[transaction.key] = transaction
+        self._ways.add(transaction)
 
     def client_ended(self, transaction: ClientTransaction) -> None:
         self.clients.pop(transaction.key, None)
-        if transaction.flow is None:
-            return
-        remote = _remote_of(transaction.flow)
-        peers = self._by_remote.get(remote)
-        if peers is not None:
-            peers.pop(transaction.key, None)
-            if not peers:
-                del self._by_remote[remote]
+        self._ways.remove(transaction)
 
     def send_cancel(self, transaction: ClientTransaction, now: float) -> None:
         """A CANCEL is a transaction of its own, with the branch of its INVITE (RFC 3261 9.1)."""
@@ -313,7 +299,3 @@ class Engine:
 
     def pass_ack(self, transaction: ServerTransaction, ack: Request, now: float) -> None:
         self._inbound.pass_ack(ack, transaction.flow, now)
-
-
-def _remote_of(flow: Flow) -> Remote:
-    return flow.transport, flow.remote, flow.connection
