@@ -1,5 +1,7 @@
 """Two steps that are one message on two hops: what a proxy must leave alone, and where its own Via goes."""
 
+from collections.abc import Callable
+
 from talkburst.flow.evidence import Evidence, Found
 from talkburst.flow.message import ObservedMessage
 from talkburst.flow.rows import Row
@@ -8,26 +10,30 @@ from talkburst.flow.rows import Row
 def same_request_as(step: int) -> Row:
     """The request is that of `step`, passed on: Call-ID, CSeq, tags, body, and the upstream Vias under a new one."""
 
-    def check(evidence: Evidence, message: ObservedMessage, found: Found) -> None:
-        original = evidence.message(step)
-        if original is None:
-            return
-        if _is_bridged(original, message, found):
-            _compare(original, message, step, ("body",), found)
-            return
-        _compare(original, message, step, ("CSeq", "From tag", "To tag", "body"), found)
-        upstream, vias = original.facts.vias, message.facts.vias
-        if len(vias) <= len(upstream) or vias[len(vias) - len(upstream) :] != upstream:
-            found.faults.append(
-                f"the Via of step {step} ({_texts(original)}) is not under a new one (Via: {_texts(message)})"
-            )
+    def vias(original: ObservedMessage, message: ObservedMessage) -> str | None:
+        upstream, here = original.facts.vias, message.facts.vias
+        if len(here) > len(upstream) and here[len(here) - len(upstream) :] == upstream:
+            return None
+        return f"the Via of step {step} ({_texts(original)}) is not under a new one (Via: {_texts(message)})"
 
-    return check
+    return _same_as(step, vias)
 
 
 def same_response_as(step: int) -> Row:
     """The response is that of `step`, passed back: Call-ID, CSeq, tags, body, and Via without the proxy's own."""
 
+    def vias(original: ObservedMessage, message: ObservedMessage) -> str | None:
+        upstream, here = original.facts.vias, message.facts.vias
+        if len(here) < len(upstream) and upstream[len(upstream) - len(here) :] == here:
+            return None
+        return f"Via is not that of step {step} without the proxy's own: {_texts(message)} after {_texts(original)}"
+
+    return _same_as(step, vias)
+
+
+def _same_as(step: int, vias: Callable[[ObservedMessage, ObservedMessage], str | None]) -> Row:
+    """`vias` says what is wrong with the Vias of a message that was passed on or back, if anything is."""
+
     def check(evidence: Evidence, message: ObservedMessage, found: Found) -> None:
         original = evidence.message(step)
         if original is None:
@@ -36,11 +42,9 @@ def same_response_as(step: int) -> Row:
             _compare(original, message, step, ("body",), found)
             return
         _compare(original, message, step, ("CSeq", "From tag", "To tag", "body"), found)
-        upstream, vias = original.facts.vias, message.facts.vias
-        if len(vias) >= len(upstream) or upstream[len(upstream) - len(vias) :] != vias:
-            found.faults.append(
-                f"Via is not that of step {step} without the proxy's own: {_texts(message)} after {_texts(original)}"
-            )
+        fault = vias(original, message)
+        if fault is not None:
+            found.faults.append(fault)
 
     return check
 

@@ -6,6 +6,7 @@ from talkburst.sip.engine import Connect, Disconnect, Engine, Failure
 from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.message import Request, Response, response_to
 from talkburst.sip.parser import Malformed, parse_message
+from virtual_time import pass_time
 
 OURS, PEER = ("192.0.2.1", 5060), ("192.0.2.9", 5070)
 RECEIVED = (
@@ -68,11 +69,7 @@ class Stream:
         return wanted.flow
 
     def advance(self, seconds: float) -> None:
-        end = self.now + seconds
-        while (deadline := self.engine.next_deadline()) is not None and deadline <= end:
-            self.now = max(self.now, deadline)
-            self.engine.handle_timer(self.now)
-        self.now = end
+        self.now = pass_time(self.engine, self.now, seconds)
 
 
 @pytest.fixture

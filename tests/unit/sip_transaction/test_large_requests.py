@@ -7,6 +7,7 @@ import pytest
 from talkburst.sip.engine import Connect, Disconnect, Engine, Failure, Resolve, Send
 from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.message import Request, response_to
+from virtual_time import pass_time
 
 OURS, PEER = ("192.0.2.1", 5060), ("192.0.2.9", 5070)
 
@@ -45,11 +46,7 @@ class Large:
         return actions
 
     def advance(self, seconds: float) -> None:
-        end = self.now + seconds
-        while (deadline := self.engine.next_deadline()) is not None and deadline <= end:
-            self.now = max(self.now, deadline)
-            self.engine.handle_timer(self.now)
-        self.now = end
+        self.now = pass_time(self.engine, self.now, seconds)
 
 
 @pytest.fixture
