@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Final
+from zlib import crc32
 
 from talkburst.sip import Request
 from talkburst.sip.digest import DigestVerifier, Verdict, challenge
 from talkburst.sip.headers import AuthHeader, parse_auth
-from talkburst_core.credentials import Credentials
+from talkburst_core.credentials import DEFAULT_ALGORITHMS, Credentials
 from talkburst_core.profile import Subscriber, Subscribers
 from talkburst_core.refusal import Refusal
 
@@ -49,6 +51,7 @@ class Authentication:
         self._verifier = verifier
         self._decide = decide
         self._realm = realm
+        self._decoy = token_hex()  # the password of whoever is nobody
 
     def realm_of(self, private_id: str) -> str:
         return self._realm or private_id.rpartition("@")[2]
@@ -64,15 +67,22 @@ class Authentication:
         private_id = private_id or claimed
         if private_id is None:
             return self._refused(request, "no credentials, and no identity of a user to ask for them")
-        subscriber = self._subscribers.by_private_id(private_id)
+        subscriber, secret = self._subscribers.by_private_id(private_id), self._credentials.get(private_id)
         if subscriber is None:
-            return self._refused(request, f"no such private id as {private_id}")
-        secret = self._credentials.get(private_id)
+            return self._stranger(request, role, private_id, given, now, f"no such private id as {private_id}")
         if secret is None:
-            return self._refused(request, f"no password on file for {private_id}")
-        if given is None:
-            return self._challenge(request, role, private_id, secret, now, "no credentials")
-        return self._judged(request, role, Authenticated(private_id, subscriber), secret, given, now)
+            return self._stranger(request, role, private_id, given, now, f"no password on file for {private_id}")
+        refusal = self._judged(request, role, private_id, secret, given, now)
+        return Authenticated(private_id, subscriber) if refusal is None else refusal
+
+    def _stranger(
+        self, request: Request, role: Role, private_id: str, given: AuthHeader | None, now: float, why: str
+    ) -> Refusal:
+        """Who is nobody is challenged like a user, and has a wrong password: the answers tell nobody who is a user."""
+        others = [each.algorithms for each in self._credentials.values()] or [DEFAULT_ALGORITHMS]
+        decoy = Credentials(self._decoy, others[crc32(private_id.encode("utf-8", "replace")) % len(others)])
+        refusal = self._judged(request, role, private_id, decoy, given, now, why)
+        return refusal or self._challenge(request, role, private_id, decoy, now, why)
 
     def _given(self, request: Request, role: Role) -> AuthHeader | None:
         """The credentials that are meant for us; of another scheme or realm they are another's (RFC 3261 22.3)."""
@@ -87,25 +97,30 @@ class Authentication:
         self,
         request: Request,
         role: Role,
-        who: Authenticated,
+        private_id: str,
         secret: Credentials,
-        given: AuthHeader,
+        given: AuthHeader | None,
         now: float,
-    ) -> Authenticated | Refusal:
+        why: str | None = None,
+    ) -> Refusal | None:
+        """The answer to credentials that are not right; `why` is known beforehand for a stranger's."""
+
+        def challenge(reason: str, stale: bool = False) -> Refusal:
+            return self._challenge(request, role, private_id, secret, now, why or reason, stale)
+
+        if given is None:
+            return challenge("no credentials")
         if given.params.get("algorithm", "MD5").upper() not in {each.upper() for each in secret.algorithms}:
-            return self._challenge(request, role, who.private_id, secret, now, "another algorithm than was offered")
-        verdict = self._verifier.verify(given, request.method, secret.password, now, request.body)
-        match verdict:
+            return challenge("another algorithm than was offered")
+        match self._verifier.verify(given, request.method, secret.password, now, request.body):
             case Verdict.OK:
-                return who
+                return None
             case Verdict.NO_CREDENTIALS:
-                return self._challenge(request, role, who.private_id, secret, now, "no answer to a challenge yet")
+                return challenge("no answer to a challenge yet")
             case Verdict.STALE:
-                return self._challenge(request, role, who.private_id, secret, now, "stale nonce", stale=True)
+                return challenge("stale nonce", stale=True)
             case Verdict.WRONG:
-                return self._challenge(
-                    request, role, who.private_id, secret, now, f"wrong password for {who.private_id}"
-                )
+                return challenge(f"wrong password for {private_id}")
             case _:
                 return self._refused(request, "credentials that make no sense", 400)
 

@@ -19,6 +19,8 @@ from talkburst_core.refusal import Refusal
 DEFAULT_EXPIRES: Final = 3600
 _LARGEST: Final = 2**32 - 1
 _NUMBER: Final = re.compile(r"[0-9]+")
+# qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
+_QVALUE: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 # Terminated contacts that are kept for watchers who have not been told yet (RFC 3680 4.7.1: told once).
 _REMEMBERED: Final = 32
 # Every contact is one more request for each that the user gets, and one more line in each 200 to REGISTER.
@@ -122,7 +124,7 @@ def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> 
         if not isinstance(parse_name_addr(value).uri, SipUri):
             return Refusal(400, f"Path {value} is not a SIP URI")
     update = Update(private_id, request.call_id, request.cseq.number, path, flow)
-    default = _seconds(request.get("Expires"))
+    default = DEFAULT_EXPIRES if request.get("Expires") is None else _seconds(request.get("Expires"))
     if request.contact_is_wildcard:
         update.wildcard = True
         if default != 0 or len(request.values("Contact")) > 1:
@@ -130,29 +132,57 @@ def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> 
         return update
     if len(request.contacts) > MOST_CONTACTS:
         return Refusal(403, f"A user has at most {MOST_CONTACTS} contacts")
+    flows = _has_flows(request)
     for contact in request.contacts:
-        if not isinstance(contact.uri, SipUri):
-            return Refusal(400, f"Contact {contact.uri} is not a SIP URI")
-        wanted = _seconds(contact.params.get("expires"), default)
+        if (problem := _problem(contact)) is not None:
+            return Refusal(400, problem)
+        wanted = _seconds(contact.params["expires"]) if "expires" in contact.params else default
         if 0 < wanted < min(DEFAULT_EXPIRES, limits.shortest):
             return Refusal(423, "Interval Too Brief", (("Min-Expires", limits.shortest),))
-        update.wishes.append(_wish(contact, min(wanted, limits.longest)))
+        update.wishes.append(_wish(contact, min(wanted, limits.longest), flows))
+    made = [wish for wish in update.wishes if wish.expires]
+    if len(made) > 1 and any("reg-id" in wish.contact.params for wish in made):
+        return Refusal(400, "Contact with reg-id is registered alone")
     return update
 
 
-def _wish(contact: NameAddr, expires: int) -> Wish:
-    params = {name: value for name, value in contact.params.items() if name not in ("expires", "q")}
+def _problem(contact: NameAddr) -> str | None:
+    """Why a contact cannot be bound. One that is SIPS would be called without TLS (RFC 5630 5.2)."""
+    if not isinstance(contact.uri, SipUri):
+        return f"Contact {contact.uri} is not a SIP URI"
+    if contact.uri.scheme == "sips":
+        return "Contact is SIPS and TLS is not spoken here"
+    q = contact.params.get("q", "1")
+    if q is None or not _QVALUE.fullmatch(q):
+        return "q of a Contact is a number from 0 to 1"
+    return None
+
+
+def _has_flows(request: Request) -> bool:
+    """Whether the flow that a REGISTER came over leads back to the device: it came from there, or the first proxy keeps
+    one (RFC 5626 6). Else reg-id is to be ignored.
+    """
+    if len(request.vias) < 2:
+        return True
+    path = request.values("Path")
+    first = parse_name_addr(path[0]).uri if path else None
+    return isinstance(first, SipUri) and "ob" in first.params
+
+
+def _wish(contact: NameAddr, expires: int, flows: bool) -> Wish:
+    dropped = {"expires", "q"}
+    if not flows or "+sip.instance" not in contact.params:
+        dropped.add("reg-id")
+    params = {name: value for name, value in contact.params.items() if name not in dropped}
     return Wish(NameAddr(contact.display, contact.uri, params), contact.params.get("q"), expires)
 
 
-def _seconds(text: str | None, default: int = DEFAULT_EXPIRES) -> int:
-    """RFC 3261 10.2.1.1: what is no number counts as 3600; numbers from 2**32 on count as 2**32 - 1."""
-    if text is None:
-        return default
-    text = text.strip()
-    if not _NUMBER.fullmatch(text):
+def _seconds(text: str | None) -> int:
+    """RFC 3261 10.2: what is no number counts as 3600; numbers from 2**32 on count as 2**32 - 1."""
+    if text is None or not _NUMBER.fullmatch(text.strip()):
         return DEFAULT_EXPIRES
-    return _LARGEST if len(text) > 10 else min(int(text), _LARGEST)
+    digits = text.strip().lstrip("0") or "0"
+    return _LARGEST if len(digits) > 10 else min(int(digits), _LARGEST)
 
 
 @dataclass(slots=True, frozen=True)
@@ -183,11 +213,15 @@ class Registration:
         """Performs all of `update`, or nothing and says why not. `aor` is the identity that To names."""
         if update.wildcard:
             return self._clear(update, now)
-        bindings, gone = list(self.bindings), list[Binding]()
+        bindings, gone, untouched = list(self.bindings), list[Binding](), list(self.bindings)
         for wish in update.wishes:
-            previous = _bound(bindings, update.private_id, wish.contact)
-            if previous is not None and (refusal := _out_of_order(previous, update)) is not None:
-                return refusal
+            previous = _bound(untouched, update.private_id, wish.contact)
+            if previous is not None:
+                if (refusal := _out_of_order(previous, update)) is not None:
+                    return refusal
+                untouched = [binding for binding in untouched if binding is not previous]
+            elif any(_same_uri(other, wish) for other in update.wishes if other is not wish):
+                return Refusal(400, f"Contact {wish.contact.uri} comes more than once")
             _perform(bindings, gone, previous, _binding(wish, update, previous, now, new_id))
         if len(bindings) > max(MOST_CONTACTS, len(self.bindings)):
             return Refusal(403, f"A user has at most {MOST_CONTACTS} contacts")
@@ -256,6 +290,10 @@ def _bound(bindings: list[Binding], private_id: str, contact: NameAddr) -> Bindi
         if found is not None:
             return found
     return next((binding for binding in bindings if _same_contact(binding, contact, instance)), None)
+
+
+def _same_uri(one: Wish, other: Wish) -> bool:
+    return one.contact.uri.equivalent(other.contact.uri)
 
 
 def _same_contact(binding: Binding, contact: NameAddr, instance: str | None) -> bool:

@@ -25,6 +25,7 @@ from talkburst_core.authentication import Authentication, Decide
 from talkburst_core.bindings import Limits, Registration
 from talkburst_core.credentials import Credentials
 from talkburst_core.identity import (
+    Claims,
     Identification,
     RegisteredFlows,
     assert_identity,
@@ -98,7 +99,8 @@ class Core:
         self._flows = RegisteredFlows()
         self._verifier = DigestVerifier(nonce_key, policy.nonce_lifetime, not_before=started_at)
         authentication = Authentication(subscribers, credentials, self._verifier, decide, policy.realm)
-        self._identification = Identification(subscribers, authentication, self._flows, decide, policy.challenge_all)
+        self._claims = Claims(subscribers, policy.domain.lower(), policy.all_domains)
+        self._identification = Identification(self._claims, authentication, self._flows, decide, policy.challenge_all)
         self.registrar = self._make_registrar(authentication)
         self.third_party = ThirdPartyRegistration(
             engine,
@@ -129,7 +131,7 @@ class Core:
             engine=self.engine,
             subscribers=self.subscribers,
             authentication=authentication,
-            domains=self.policy.all_domains,
+            claims=self._claims,
             service_route=self._service_route,
             charging=self._charging,
             decide=self._decide,
@@ -195,7 +197,7 @@ class Core:
         if not from_client and transaction.flow.remote[0] not in self._trust:
             self._refuse(transaction, 403, f"{transaction.flow.remote[0]} is not in trust.peers", now)
             return
-        if request.method == "REGISTER":
+        if request.method == "REGISTER" and not self._is_for_another_domain(request):
             self._uas.on_request(transaction, request, now)
             return
         routed = self.proxy.take_routes(request)
@@ -238,6 +240,9 @@ class Core:
             self._uas.on_request(transaction, request, now)
         elif request.to.tag or not routed.finished:
             self._routing.follow(transaction, request, self._outbound(routed, transaction.listener), now)
+        elif request.method == "REGISTER":
+            # Criteria on REGISTER are about registrations with us.
+            self._routing.follow(transaction, request, SERVERS, now, foreign=True)
         else:
             self._routing.originate(transaction, request, asserted.subscriber, asserted.identity, now)
 
@@ -256,7 +261,7 @@ class Core:
         if self._routing.returned(transaction, request, routed.own, now):
             return
         served = asserted_by_peer(request, self.subscribers)
-        if served is not None and any(uri.user == ORIGINATING for uri in routed.own):
+        if served is not None and request.method != "REGISTER" and any(uri.user == ORIGINATING for uri in routed.own):
             self._routing.originate(transaction, request, served.subscriber, served.identity, now)
         else:
             self._routing.terminate(transaction, request, now)
@@ -269,6 +274,11 @@ class Core:
         listener = self.engine.listener(side)
         listener = self.engine.sibling(listener, flow.transport) or listener
         return f"<sip:{ORIGINATING}@{listener.hostport};lr>"
+
+    def _is_for_another_domain(self, request: Request) -> bool:
+        """A REGISTER for somebody else's registrar is passed on like anything else (RFC 3261 10.3 step 1)."""
+        uri = request.parsed_uri
+        return isinstance(uri, SipUri) and uri.host not in self.policy.all_domains and not self.proxy.is_own_route(uri)
 
     def _is_for_us(self, routed: Routed) -> bool:
         """Whether the Request-URI names the core itself: one of its addresses, its name, or a domain without a user.

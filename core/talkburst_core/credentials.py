@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 ALGORITHMS: Final = ("MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess")
+DEFAULT_ALGORITHMS: Final = ("MD5",)
 
 
 class CredentialsError(ValueError):
@@ -23,7 +24,7 @@ class Credentials:
     """The secret of one private id, and the digest algorithms that it is challenged with."""
 
     password: str = field(repr=False)
-    algorithms: tuple[str, ...] = ("MD5",)
+    algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS
 
 
 def load(name: str, text: str) -> dict[str, Credentials]:
@@ -43,7 +44,7 @@ def _credentials(place: str, table: object) -> Credentials:
             close = difflib.get_close_matches(str(key), ("password", "algorithms"), 1)
             hint = f", did you mean {close[0]!r}?" if close else ""
             raise CredentialsError(f"{place}: no such key as {key!r}{hint}")
-    password, algorithms = table.get("password"), table.get("algorithms", ["MD5"])
+    password, algorithms = table.get("password"), table.get("algorithms", list(DEFAULT_ALGORITHMS))
     if not isinstance(password, str) or not password:
         raise CredentialsError(f"{place}: password is missing, a text is needed")
     if not isinstance(algorithms, list) or not algorithms:

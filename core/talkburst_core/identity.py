@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from talkburst.sip import NameAddr, Request, parse_uri
+from talkburst.sip import NameAddr, Request, SipUri, TelUri, parse_uri
 from talkburst.sip.flow import Flow
 from talkburst.sip.headers import HeaderError, parse_name_addr
 from talkburst_core.authentication import PROXY, Authentication, Decide
@@ -79,6 +79,34 @@ def flow_key(flow: Flow) -> FlowKey:
     return flow.transport, flow.listener, flow.remote, flow.connection
 
 
+@dataclass(slots=True, frozen=True)
+class Claims:
+    """Which private id an identity stands for. `domains` are ours, `home` is the first of them."""
+
+    subscribers: Subscribers
+    home: str
+    domains: frozenset[str]
+
+    def of(self, identities: Iterable[str]) -> str | None:
+        """The private id of the first of them that stands for one; users go before strangers."""
+        claimed = sorted(identities, key=lambda aor: self.subscribers.by_identity(aor) is None)
+        return next((found for found in map(self.private_id, claimed) if found is not None), None)
+
+    def private_id(self, aor: str) -> str | None:
+        """The private id to ask credentials of; None for an identity of another domain.
+
+        Who is nobody of ours is asked too, as if the identity were a user's: the answer tells nobody who is one.
+        """
+        subscriber = self.subscribers.by_identity(aor)
+        if subscriber is not None:
+            return private_id_for(aor, subscriber)
+        uri = parse_uri(aor)
+        if isinstance(uri, TelUri):
+            return f"{uri.digits}@{self.home}"
+        ours = isinstance(uri, SipUri) and uri.user is not None and uri.host in self.domains
+        return aor.partition(":")[2] if ours else None
+
+
 class Identification:
     """Finds the user whom a request on the listener for clients comes from.
 
@@ -87,13 +115,13 @@ class Identification:
 
     def __init__(
         self,
-        subscribers: Subscribers,
+        claims: Claims,
         authentication: Authentication,
         flows: RegisteredFlows,
         decide: Decide,
         challenge_all: bool = False,
     ) -> None:
-        self._subscribers = subscribers
+        self._claims = claims
         self._authentication = authentication
         self._flows = flows
         self._decide = decide
@@ -104,7 +132,7 @@ class Identification:
         hints = list(_hints(request))
         subscriber = None if self._challenge_all else self._by_flow(flow, hints)
         if subscriber is None:
-            outcome = self._authentication.authenticate(request, PROXY, self._claimed(hints), now)
+            outcome = self._authentication.authenticate(request, PROXY, self._claims.of(hints), now)
             if isinstance(outcome, Refusal):
                 return outcome
             subscriber = outcome.subscriber
@@ -115,13 +143,6 @@ class Identification:
         users = self._flows.users(flow)
         named = (user for hint in hints for user in users if user.identity(hint) is not None)
         return next(named, users[0] if len(users) == 1 else None)
-
-    def _claimed(self, hints: list[str]) -> str | None:
-        for hint in hints:
-            subscriber = self._subscribers.by_identity(hint)
-            if subscriber is not None:
-                return private_id_for(hint, subscriber)
-        return None
 
     def _asserted(self, request: Request, subscriber: Subscriber, hints: list[str]) -> Asserted | Refusal:
         """The preferred identity if it is one of the user's, else the default one (TS 24.229 5.2.6.3)."""

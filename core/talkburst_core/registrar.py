@@ -17,7 +17,7 @@ from talkburst.sip.journal import Journal, Row, Rows
 from talkburst_core.authentication import REGISTRAR, Authenticated, Authentication, Decide
 from talkburst_core.bindings import ContactEvent, Limits, Registration, Update, update_of
 from talkburst_core.filter_criteria import RegistrationType
-from talkburst_core.identity import private_id_for
+from talkburst_core.identity import Claims
 from talkburst_core.profile import Identity, Subscriber, Subscribers
 from talkburst_core.refusal import Refusal
 from talkburst_core.rows import highest_number, registration_from, registration_row
@@ -39,7 +39,7 @@ class Registrar:
     engine: Engine
     subscribers: Subscribers
     authentication: Authentication
-    domains: frozenset[str]
+    claims: Claims
     service_route: Callable[[Flow], str]
     charging: Callable[[Request | None], str]
     decide: Decide
@@ -109,21 +109,21 @@ class Registrar:
 
     def _register(self, transaction: ServerTransaction, request: Request, now: float) -> Refusal | None:
         uri = request.parsed_uri
-        if not isinstance(uri, SipUri) or uri.host not in self.domains:
+        if not isinstance(uri, SipUri) or uri.host not in self.claims.domains:
             return self._refused(request, 404, f"{request.uri} is no domain of this core")
         if not isinstance(request.to.uri, SipUri):
             return self._refused(request, 400, f"{request.to.uri} in To is no SIP URI (RFC 3261 10.2)")
         aor = request.to.uri.addr_of_record()
-        owner = self.subscribers.by_identity(aor)
-        claimed = None if owner is None else private_id_for(aor, owner)
-        if claimed is None and request.get("Authorization") is None:
-            return self._refused(request, 404, f"{aor} is no user of this core")
+        claimed = self.claims.private_id(aor)
+        if claimed is None:
+            return self._refused(request, 404, f"{aor} is in no domain of this core")
         who = self.authentication.authenticate(request, REGISTRAR, claimed, now)
         if isinstance(who, Refusal):
             return who
         identity = who.subscriber.identity(aor)
         if identity is None:
-            return self._refused(request, 404 if owner is None else 403, f"{aor} does not belong to {who.private_id}")
+            known = self.subscribers.by_identity(aor) is not None
+            return self._refused(request, 403 if known else 404, f"{aor} does not belong to {who.private_id}")
         if who.subscriber.default_identity is None:
             return self._refused(request, 403, f"every public identity of {who.private_id} is barred")
         return self._update(transaction, request, who, identity, now)
@@ -166,7 +166,7 @@ class Registrar:
         headers += [("Path", value) for value in request.get_all("Path")]
         if registration.active:
             headers.append(("Service-Route", self.service_route(transaction.flow)))
-            headers.append(("P-Associated-URI", ", ".join(map(_associated, registration.subscriber.unbarred))))
+        headers.append(("P-Associated-URI", ", ".join(map(_associated, registration.subscriber.unbarred))))
         headers.append(("Date", formatdate(now, usegmt=True)))
         return response_to(request, 200, to_tag=transaction.to_tag, headers=headers)
 

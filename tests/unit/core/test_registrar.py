@@ -79,13 +79,20 @@ def test_identity_of_somebody_else_is_refused(bench, options, line: str, reason:
 @pytest.mark.parametrize(
     ("uri", "aor", "authorization", "line", "reason"),
     [
-        ("sip:ims.example", "sip:mallory@ims.example", "", "404 Not Found", "sip:mallory@ims.example is no user"),
-        ("sip:other.example", "sip:alice@ims.example", "", "404 Not Found", "sip:other.example is no domain"),
+        (
+            "sip:ims.example",
+            "sip:mallory@ims.example",
+            "",
+            "401 Unauthorized",
+            "no such private id as mallory@ims.example",
+        ),
+        ("sip:ims.example", "sip:mallory@other.example", "", "404 Not Found", "mallory@other.example is in no domain"),
+        ("sip:127.0.0.1:5060", "sip:alice@ims.example", "", "404 Not Found", "sip:127.0.0.1:5060 is no domain"),
         (
             "sip:ims.example",
             "sip:alice@ims.example",
             'Digest username="eve@ims.example", realm="ims.example", nonce="", response="", uri="sip:ims.example"',
-            "403 Forbidden",
+            "401 Unauthorized",
             "no such private id as eve@ims.example",
         ),
         ("sip:ims.example", "sip:alice@ims.example", "Basic YWxpY2U6YWxpY2U=", "401 Unauthorized", "no credentials"),
