@@ -1,7 +1,8 @@
 """What is wrong with a message that could be parsed. RFC 3261 8.1.1, 8.2, 16.3 and 20; cases of RFC 4475.
 
 `defects` looks at what every element has to look at before it acts. What depends on more than the message (whether a
-method, a domain or an extension is served) is for the role that knows.
+method, a domain or an extension is served) is for the role that knows; so is what a registrar looks at after it has
+authenticated who asks (RFC 3261 10.3).
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from talkburst.sip.headers.grammar import HeaderError
 from talkburst.sip.message import SIP_VERSION, Message, Request, Response
 from talkburst.sip.uri import OtherUri, SipUri, UriError
 
-Role = Literal["uas", "proxy", "registrar", "uac"]
+Role = Literal["uas", "proxy", "uac"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -76,8 +77,6 @@ def defects(message: Request | Response, role: Role) -> list[Defect]:
         found += _branch(message)
         found += _sequence(message)
         found += _request_uri(message, role)
-        if role == "registrar":
-            found += _registration(message)
     return found
 
 
@@ -128,19 +127,6 @@ def _request_uri(request: Request, role: Role) -> list[Defect]:
         return [Defect("RFC 3261 25.1", f"Request-URI: {error}", 400)]
     if isinstance(uri, SipUri) and uri.headers is not None:
         return [Defect("RFC 3261 19.1.1", "headers in the Request-URI", 400)]
-    if isinstance(uri, OtherUri) and role != "uas":
+    if isinstance(uri, OtherUri) and role == "proxy":
         return [Defect("RFC 3261 16.3", f"scheme {uri.scheme[:24]} in the Request-URI", 416)]
     return []
-
-
-def _registration(request: Request) -> list[Defect]:
-    """An address of record is a SIP URI, and a wildcard stands alone with Expires 0. RFC 3261 10.2 and 10.3."""
-    found: list[Defect] = []
-    try:
-        if not isinstance(request.to.uri, SipUri):
-            found.append(Defect("RFC 3261 10.3", "the address of record in to is no SIP URI", 400))
-        if request.contact_is_wildcard and (request.values("contact") != ["*"] or request.expires != 0):
-            found.append(Defect("RFC 3261 10.3", "contact * has to stand alone with expires 0", 400))
-    except HeaderError as error:
-        found.append(Defect("RFC 3261 10.3", str(error), 400))
-    return found

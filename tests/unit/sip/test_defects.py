@@ -25,7 +25,7 @@ def message(**changes: str) -> Request | Response:
     return read
 
 
-ROLES = ("uas", "proxy", "registrar")
+ROLES = ("uas", "proxy")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -63,17 +63,12 @@ def test_right_request_has_no_defects(role):
         ({"start": "REGISTER sip:ims.example?Route=%3Csip:h%3E SIP/2.0"}, ROLES, 400),
         ({"start": "REGISTER sip:2001:db8::10 SIP/2.0"}, ROLES, 400),
         ({"start": "REGISTER sip:ims.example SIP/7.0"}, ROLES, 505),
-        ({"start": "REGISTER nobodyKnowsThisScheme:totallyopaque SIP/2.0"}, ("proxy", "registrar"), 416),
-        ({"Contact": "Contact: sip:u@h?Route=%3Csip:sip.example.com%3E"}, ("uas", "registrar"), 400),
-        ({"Contact": 'Contact: "Joe" <sip:joe@example.org>;;;;'}, ("uas", "registrar"), 400),
-        ({"more": "Event: ;id=1"}, ("uas", "registrar"), 400),
-        ({"more": "Subscription-State: ;"}, ("uas", "registrar"), 400),
-        ({"more": "Content-Type: text"}, ("uas", "registrar"), 400),
-        ({"To": "To: isbn:2983792873"}, ("registrar",), 400),
-        ({"Contact": "Contact: *"}, ("registrar",), 400),
-        ({"Contact": "Contact: *", "more": "Expires: 1"}, ("registrar",), 400),
-        ({"Contact": "Contact: *", "more": "Expires: soon"}, ("registrar",), 400),
-        ({"Contact": "Contact: *, <sip:a@b>", "more": "Expires: 0"}, ("registrar",), 400),
+        ({"start": "REGISTER nobodyKnowsThisScheme:totallyopaque SIP/2.0"}, ("proxy",), 416),
+        ({"Contact": "Contact: sip:u@h?Route=%3Csip:sip.example.com%3E"}, ("uas",), 400),
+        ({"Contact": 'Contact: "Joe" <sip:joe@example.org>;;;;'}, ("uas",), 400),
+        ({"more": "Event: ;id=1"}, ("uas",), 400),
+        ({"more": "Subscription-State: ;"}, ("uas",), 400),
+        ({"more": "Content-Type: text"}, ("uas",), 400),
     ],
 )
 def test_broken_request_is_refused_by_whom_it_concerns(changes, roles, status):
@@ -94,7 +89,8 @@ def test_broken_request_is_refused_by_whom_it_concerns(changes, roles, status):
         {"more": "Authorization: NoOneKnowsThisScheme opaque-data=here"},
         {"more": "NewFangledHeader:   newfangled value\r\n continued newfangled value"},
         {"more": "Supported:\r\nRequire: a,, b"},
-        {"Contact": "Contact: *", "more": "Expires: 0"},
+        {"Contact": "Contact: *"},  # for a registrar to refuse
+        {"To": "To: isbn:2983792873"},
         {"Contact": "Contact: <sip:u@h?Route=%3Csip:sip.example.com%3E>;unknownparam"},
         {"Contact": ""},
         {"start": "REGISTER sips:ims.example SIP/2.0"},
