@@ -1,6 +1,7 @@
 """Valid SIP requests, and seeded ways to damage them."""
 
 import random
+import re
 from collections.abc import Callable
 
 SETTINGS = """<?xml version="1.0" encoding="UTF-8"?>
@@ -33,15 +34,25 @@ SHAPES = (
 )
 
 
-def request(number: int, shape: int, source: tuple[str, int]) -> bytes:
+def request(number: int, shape: int, source: tuple[str, int], transport: str = "UDP") -> bytes:
     """One of the shapes, with a branch, a tag and a Call-ID of its own."""
     method, uri, headers, body = SHAPES[shape % len(SHAPES)]
     return (
         f"{method} {uri} SIP/2.0\r\n"
-        f"Via: SIP/2.0/UDP {source[0]}:{source[1]};branch=z9hG4bKdamage{number};rport\r\n"
+        f"Via: SIP/2.0/{transport} {source[0]}:{source[1]};branch=z9hG4bKdamage{number};rport\r\n"
         f"Max-Forwards: 70\r\nFrom: <sip:alice@ims.example>;tag=f{number}\r\nTo: <sip:alice@ims.example>\r\n"
         f"Call-ID: damage-{number}\r\nCSeq: {number + 1} {method}\r\n{headers}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def options(number: int, source: tuple[str, int], target: tuple[str, int], transport: str = "UDP") -> bytes:
+    """What every daemon answers 200 while it is well."""
+    return (
+        f"OPTIONS sip:{target[0]}:{target[1]} SIP/2.0\r\n"
+        f"Via: SIP/2.0/{transport} {source[0]}:{source[1]};branch=z9hG4bKoptions{number};rport\r\n"
+        f"Max-Forwards: 70\r\nFrom: <sip:alice@ims.example>;tag=o{number}\r\nTo: <sip:alice@ims.example>\r\n"
+        f"Call-ID: options-{number}\r\nCSeq: {number + 1} OPTIONS\r\nContent-Length: 0\r\n\r\n"
     ).encode()
 
 
@@ -97,14 +108,29 @@ WAYS: tuple[Callable[[bytearray, random.Random], None], ...] = (
 )
 
 
-def damaged(number: int, source: tuple[str, int], dice: random.Random) -> bytes:
+def damaged(number: int, source: tuple[str, int], dice: random.Random, transport: str = "UDP") -> bytes:
     """One valid request, damaged once or several times."""
-    data = bytearray(request(number, number, source))
+    return damage(request(number, number, source, transport), dice)
+
+
+def damage(message: bytes, dice: random.Random) -> bytes:
+    """A message, damaged once or several times."""
+    data = bytearray(message)
     for _ in range(dice.choice((1, 1, 1, 2, 3))):
         dice.choice(WAYS)(data, dice)
         if not data:
             return b"\x00"
     return bytes(data[:60_000])
+
+
+_CONTENT_LENGTH = re.compile(rb"(?:content-length|l)[ \t]*:", re.IGNORECASE)
+
+
+def framed(data: bytes) -> bytes:
+    """A damaged message that a stream carries all the same: it ends where its one Content-Length says."""
+    head, _, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if line and not _CONTENT_LENGTH.match(line)] or [b"?"]
+    return b"\r\n".join([*lines, b"Content-Length: %d" % len(body), b"", body])
 
 
 def noise(dice: random.Random) -> bytes:

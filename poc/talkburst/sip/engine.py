@@ -224,14 +224,19 @@ class Engine:
     def withdraw(self, promises: Iterable[Send]) -> None:
         """Answer 500 in place of final responses that were not sent after all: what they say is not so.
 
-        Retransmissions of their requests get the 500 as well. A response to INVITE stays: none is our own.
+        Retransmissions of their requests get the 500 as well; over a connection there are none, and the transaction has
+        ended with the response. A response to INVITE stays: none is our own.
         """
         transactions = {id(each.data): each for each in self.servers.values() if each.final_sent}
-        for _, data, promise in promises:
-            transaction = transactions.get(id(data))
-            if transaction is not None and transaction.request.method != "INVITE" and isinstance(promise, Response):
-                self.counters["withdrawn"] += 1
-                transaction.replace(self._inbound.failure(promise))
+        for flow, data, promise in promises:
+            if not isinstance(promise, Response) or promise.cseq.method == "INVITE":
+                continue
+            self.counters["withdrawn"] += 1
+            transaction, failure = transactions.get(id(data)), self._inbound.failure(promise)
+            if transaction is not None:
+                transaction.replace(failure)
+            else:
+                self.transmit(flow, failure.to_bytes(), failure)
 
     # Requests without a transaction
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Protocol
 
-from talkburst.sip.journal import Change, Journal, Json, Row, RowError, Rows
+from talkburst.sip.journal import Change, Journal, Json, Row, RowError, Rows, octets_text
 from talkburst.store.group_commit import GroupCommit, StoreError
 
 __all__ = ["Change", "Journal", "Json", "MemoryState", "Row", "RowError", "Rows", "SqliteState", "StateStore"]
@@ -54,9 +54,10 @@ _SCHEMA: Final = (
     "CREATE TABLE state (name TEXT NOT NULL, key TEXT NOT NULL, row TEXT NOT NULL, PRIMARY KEY (name, key))"
     " WITHOUT ROWID",
 )
-_LOAD: Final = "SELECT name, key, row FROM state"
-_PUT: Final = "INSERT OR REPLACE INTO state (name, key, row) VALUES (?, ?, ?)"
-_DELETE: Final = "DELETE FROM state WHERE name = ? AND key = ?"
+# A key may hold octets that are no UTF-8, as peers write them, so it goes in and out as octets.
+_LOAD: Final = "SELECT name, CAST(key AS BLOB), row FROM state"
+_PUT: Final = "INSERT OR REPLACE INTO state (name, key, row) VALUES (?, CAST(? AS TEXT), ?)"
+_DELETE: Final = "DELETE FROM state WHERE name = ? AND key = CAST(? AS TEXT)"
 
 
 class SqliteState:
@@ -74,12 +75,16 @@ class SqliteState:
 
     def load(self) -> dict[str, dict[str, Row]]:
         try:
-            return _tables(self._file.reader.execute(_LOAD))
+            rows = self._file.reader.execute(_LOAD)
+            return _tables((table, octets_text(key), row) for table, key, row in rows)
         except (sqlite3.Error, ValueError) as error:
             raise StoreError(f"cannot read {self._file.path}: {error}") from None
 
     async def commit(self, changes: Iterable[Change]) -> None:
-        written = [(table, key, None if row is None else json.dumps(row)) for table, key, row in changes]
+        written = [
+            (table, key.encode("utf-8", "surrogateescape"), None if row is None else json.dumps(row))
+            for table, key, row in changes
+        ]
 
         def operation(database: sqlite3.Connection) -> None:
             for table, key, row in written:

@@ -374,3 +374,25 @@ def test_the_usual_transport_counts_where_nothing_names_one(usual: str, uri: str
     stream = Stream()
     stream.engine.usual = usual
     assert stream.engine.source(Request("OPTIONS", uri)).transport == transport
+
+
+def test_a_promise_that_was_not_kept_is_answered_500_on_its_connection(stream: Stream) -> None:
+    flow = stream.accept()
+    stream.receive(flow)
+    stream.answer()
+    promises = stream.engine.take()
+    stream.advance(0)  # Timer J is 0 over a connection
+    assert stream.engine.servers == {}
+    stream.engine.withdraw(promises)
+    (failure,) = stream.engine.take()
+    assert failure.flow == flow
+    assert failure.data.startswith(b"SIP/2.0 500 ")
+    assert failure.message.call_id == "in-1"
+
+
+def test_a_2xx_to_invite_is_never_withdrawn(stream: Stream) -> None:
+    flow = stream.accept()
+    stream.receive(flow, method="INVITE")
+    stream.answer()
+    stream.engine.withdraw(stream.engine.take())
+    assert stream.engine.take() == []

@@ -32,6 +32,15 @@ async def test_rows_come_back_as_they_were_put(store: StateStore) -> None:
     assert store.load() == {"t": {"k": row}, "u": {"k": {"n": 2}}}
 
 
+async def test_a_key_may_be_no_utf_8(store: StateStore) -> None:
+    """Peers choose names that are keys; what one of them writes must not keep the others' rows from being stored."""
+    keys = ["sip:al\udcd2ce@ims.example", "sip:é@ims.example", "nul\x00inside", ""]
+    await store.commit([Change("t", key, {"n": number}) for number, key in enumerate(keys)])
+    assert store.load() == {"t": {key: {"n": number} for number, key in enumerate(keys)}}
+    await store.commit([*(Change("t", key, None) for key in keys[1:]), Change("t", keys[0], {"n": 9})])
+    assert store.load() == {"t": {keys[0]: {"n": 9}}}
+
+
 async def test_a_new_store_is_empty(store: StateStore) -> None:
     assert store.load() == {}
 
