@@ -67,9 +67,7 @@ async def test_damaged_streams_and_noise_are_answered_or_closed_and_leave_no_tra
             await peer.probe(daemon.address("udp", side))
             if number == rounds // 10:
                 early = daemon.memory
+            assert not outcome.unanswered, f"unanswered, of {outcome.awaited}: {outcome.unanswered[0]!r}"
         await daemon.until_descriptors_are_back()
         assert outcome.awaited > DAMAGED // 4
-        assert not outcome.unanswered, (
-            f"{len(outcome.unanswered)} of {outcome.awaited}, such as {outcome.unanswered[0]!r}"
-        )
         assert daemon.memory - early < GROWTH
