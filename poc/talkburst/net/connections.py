@@ -15,6 +15,7 @@ from talkburst.net.tcp import TcpConnection, TcpLimits
 from talkburst.sip.actions import Send
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Address, Flow, Listener
+from talkburst.sip.message import Response
 from talkburst.sip.parser import Malformed
 
 
@@ -57,10 +58,19 @@ class Connections:
     def send(self, send: Send) -> None:
         """Write a message. A connection that is gone has told the engine so, or does now."""
         connection, at = self._open.get(send.flow.connection), self._shell.now()
+        if connection is not None and connection.write(send.data):
+            self._shell.traced(send.data, connection, True, at)
+            return
         if connection is None:
             self._failed(send.flow)
-        elif connection.write(send.data):
-            self._shell.traced(send.data, connection, True, at)
+        if isinstance(send.message, Response) and not self._stopping:
+            self._send_elsewhere(send)
+
+    def _send_elsewhere(self, send: Send) -> None:
+        """A response whose connection closed before its turn came: nobody repeats the request (RFC 3261 18.2.2)."""
+        shell, flow, message = self._shell, send.flow, send.message
+        shell.guarded("late response", flow.remote, lambda: shell.engine.transmit(flow, send.data, message))
+        shell.pump()
 
     def connect(self, flow: Flow) -> None:
         attempt = asyncio.get_running_loop().create_task(self._connect(flow))

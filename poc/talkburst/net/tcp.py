@@ -77,8 +77,10 @@ class TcpConnection(asyncio.Protocol):
         self._told_closing = False
 
     def write(self, data: bytes) -> bool:
-        """Send, or keep until the peer reads. False when it is not read any more; the connection is cut then."""
-        if self._told_closing or self._transport.is_closing():
+        """Send, or keep until the peer reads. False when it is closing already, or is cut because the peer does not."""
+        if self._transport.is_closing():
+            self._tell_closing("closed")
+        if self._told_closing:
             return False
         waiting = self._transport.get_write_buffer_size()
         if waiting and waiting + len(data) > self._limits.unread:

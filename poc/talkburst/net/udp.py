@@ -25,6 +25,8 @@ EXTENDED_ERROR = struct.Struct("=IBBBBII")
 UNREACHABLE = frozenset(
     {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENOPROTOOPT, errno.EPROTO}
 )
+# Origin and type of these errors: ICMP 11, ICMPv6 3. Linux gives them the number of "host unreachable".
+TIME_EXCEEDED = frozenset({(2, 11), (3, 3)})
 
 
 class UdpSocket:
@@ -122,15 +124,17 @@ class UdpSocket:
             except OSError:
                 break
             found = True
-            if _is_unreachable(ancillary):
+            if is_failure(ancillary):
                 self._on_unreachable(address[:2])
         return found
 
 
-def _is_unreachable(ancillary: list[tuple[int, int, bytes]]) -> bool:
+def is_failure(ancillary: list[tuple[int, int, bytes]]) -> bool:
+    """Whether a queued error means that what was sent will not arrive; time exceeded does not (RFC 3261 18.4)."""
     for level, kind, data in ancillary:
         if (level, kind) in ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)):
-            return bool(EXTENDED_ERROR.unpack_from(data)[0] in UNREACHABLE)
+            number, origin, kind, *_ = EXTENDED_ERROR.unpack_from(data)
+            return number in UNREACHABLE and (origin, kind) not in TIME_EXCEEDED
     return False
 
 

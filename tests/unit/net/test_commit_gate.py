@@ -11,6 +11,17 @@ from talkburst.sip.message import Request, Response, response_to
 from talkburst.sip.parser import parse_message
 from talkburst.store import Change, Journal, MemoryState, StoreError
 
+MESSAGE = """\
+MESSAGE sip:x SIP/2.0
+Via: SIP/2.0/TCP 127.0.0.1:{port};branch=z9hG4bKa;rport
+From: <sip:a@x>;tag=1
+To: <sip:b@x>
+Call-ID: a
+CSeq: 1 MESSAGE
+Content-Length: 0
+
+"""
+
 
 class SlowState(MemoryState):
     """Each commit waits until the test lets it go, or refuses it."""
@@ -270,3 +281,24 @@ async def test_closing_stores_and_sends_what_waits(bench: Bench) -> None:
     bench.store.let_go()
     assert await bench.peer.answers(1) == [("a", 200)]
     await asyncio.wait_for(closing, 5)
+
+
+async def test_an_answer_whose_connection_closes_during_its_commit_leaves_on_a_new_one(bench: Bench) -> None:
+    """RFC 3261 18.2.2. Over TCP nobody repeats the request, so an answer that is dropped never comes."""
+    listener = await bench.node.listen("main", ListenAddress.parse("tcp:127.0.0.1:0"))
+    arrived = asyncio.get_running_loop().create_future()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set_result(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as returning:
+        _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(MESSAGE.format(port=returning.sockets[0].getsockname()[1]).replace("\n", "\r\n").encode())
+        await bench.store.begun()
+        writer.close()
+        async with asyncio.timeout(5):
+            while not bench.engine.counters["connection_closed"]:  # noqa: ASYNC110 - what is waited for has no event
+                await asyncio.sleep(0)
+        bench.store.let_go()
+        assert (await asyncio.wait_for(arrived, 5)).startswith(b"SIP/2.0 200 OK\r\n")
