@@ -7,11 +7,12 @@ from typing import Final
 from zlib import crc32
 
 from talkburst.sip import Request
-from talkburst.sip.digest import DigestVerifier, Verdict, challenge
+from talkburst.sip.digest import NONCE_COUNT_DIGITS, DigestVerifier, Verdict, challenge
 from talkburst.sip.headers import AuthHeader, parse_auth
 from talkburst_core.credentials import DEFAULT_ALGORITHMS, Credentials
 from talkburst_core.profile import Subscriber, Subscribers
 from talkburst_core.refusal import Refusal
+from talkburst_core.tolerance import Tolerance
 
 Decide = Callable[[str, Mapping[str, object]], None]
 
@@ -35,6 +36,14 @@ class Authenticated:
     subscriber: Subscriber
 
 
+@dataclass(slots=True, frozen=True)
+class Given:
+    """Credentials that are meant for us, and the private id that they stand for."""
+
+    header: AuthHeader
+    private_id: str
+
+
 class Authentication:
     """Challenges subscribers and checks their answers. `realm` empty: the domain of the private id."""
 
@@ -45,12 +54,14 @@ class Authentication:
         verifier: DigestVerifier,
         decide: Decide,
         realm: str = "",
+        tolerance: Tolerance | None = None,
     ) -> None:
         self._subscribers = subscribers
         self._credentials = credentials
         self._verifier = verifier
         self._decide = decide
         self._realm = realm
+        self._tolerance = tolerance or Tolerance()
         self._decoy = token_hex()  # the password of whoever is nobody
 
     def realm_of(self, private_id: str) -> str:
@@ -63,7 +74,7 @@ class Authentication:
         5.4.1.1). Raises `HeaderError` for credentials that cannot be read.
         """
         given = self._given(request, role)
-        private_id = given.params.get("username") if given is not None else None
+        private_id = given.private_id if given is not None else None
         private_id = private_id or claimed
         if private_id is None:
             return self._refused(request, "no credentials, and no identity of a user to ask for them")
@@ -76,7 +87,7 @@ class Authentication:
         return Authenticated(private_id, subscriber) if refusal is None else refusal
 
     def _stranger(
-        self, request: Request, role: Role, private_id: str, given: AuthHeader | None, now: float, why: str
+        self, request: Request, role: Role, private_id: str, given: Given | None, now: float, why: str
     ) -> Refusal:
         """Who is nobody is challenged like a user, and has a wrong password: the answers tell nobody who is a user."""
         others = [each.algorithms for each in self._credentials.values()] or [DEFAULT_ALGORITHMS]
@@ -84,14 +95,31 @@ class Authentication:
         refusal = self._judged(request, role, private_id, decoy, given, now, why)
         return refusal or self._challenge(request, role, private_id, decoy, now, why)
 
-    def _given(self, request: Request, role: Role) -> AuthHeader | None:
+    def _given(self, request: Request, role: Role) -> Given | None:
         """The credentials that are meant for us; of another scheme or realm they are another's (RFC 3261 22.3)."""
         for value in request.get_all(role.credentials):
             header = parse_auth(value)
-            name = header.params.get("username", "")
-            if header.scheme.lower() == "digest" and header.params.get("realm") == self.realm_of(name):
-                return header
+            if header.scheme.lower() != "digest":
+                continue
+            private_id = self._private_id(header, request)
+            if header.params.get("realm") == self.realm_of(private_id):
+                return Given(header, private_id)
         return None
+
+    def _private_id(self, header: AuthHeader, request: Request) -> str:
+        """Whose credentials they are: the username, where that is tolerated with the realm for its missing domain."""
+        username, realm = header.params.get("username", ""), header.params.get("realm", "")
+        if "@" in username or not username or not realm or self._subscribers.by_private_id(username) is not None:
+            return username
+        facts = {"username": username, "call_id": request.call_id}
+        return f"{username}@{realm}" if self._tolerance.tolerates("bare-username", facts) else username
+
+    def _reads_short_count(self, given: Given, request: Request) -> bool:
+        """Whether the nonce count has too few digits, and that is tolerated."""
+        if not 0 < len(given.header.params.get("nc", "")) < NONCE_COUNT_DIGITS:
+            return False
+        facts = {"private_id": given.private_id, "call_id": request.call_id}
+        return self._tolerance.tolerates("short-nonce-count", facts)
 
     def _judged(
         self,
@@ -99,7 +127,7 @@ class Authentication:
         role: Role,
         private_id: str,
         secret: Credentials,
-        given: AuthHeader | None,
+        given: Given | None,
         now: float,
         why: str | None = None,
     ) -> Refusal | None:
@@ -110,9 +138,18 @@ class Authentication:
 
         if given is None:
             return challenge("no credentials")
-        if given.params.get("algorithm", "MD5").upper() not in {each.upper() for each in secret.algorithms}:
+        params = given.header.params
+        if params.get("algorithm", "MD5").upper() not in {each.upper() for each in secret.algorithms}:
             return challenge("another algorithm than was offered")
-        match self._verifier.verify(given, request.method, secret.password, now, request.body):
+        match self._verifier.verify(
+            given.header,
+            request.method,
+            secret.password,
+            now,
+            request.body,
+            private_id=private_id,
+            short_count=self._reads_short_count(given, request),
+        ):
             case Verdict.OK:
                 return None
             case Verdict.NO_CREDENTIALS:

@@ -40,6 +40,7 @@ from talkburst_core.registrar import Registrar
 from talkburst_core.routing import Routing
 from talkburst_core.third_party import TABLE as TOLD
 from talkburst_core.third_party import RegistrationEvent, ThirdPartyRegistration
+from talkburst_core.tolerance import FAULTS, Fault, Tolerance
 
 CLIENTS: Final = "clients"
 SERVERS: Final = "servers"
@@ -64,6 +65,7 @@ class Policy:
     liveness: float = 5.0
     nonce_lifetime: float = 300.0
     software: str = ""
+    tolerate: frozenset[Fault] = FAULTS
 
     @property
     def all_domains(self) -> frozenset[str]:
@@ -98,7 +100,8 @@ class Core:
         self._journal = journal
         self._flows = RegisteredFlows()
         self._verifier = DigestVerifier(nonce_key, policy.nonce_lifetime, not_before=started_at)
-        authentication = Authentication(subscribers, credentials, self._verifier, decide, policy.realm)
+        tolerance = Tolerance(policy.tolerate, engine.counters, decide)
+        authentication = Authentication(subscribers, credentials, self._verifier, decide, policy.realm, tolerance)
         self._claims = Claims(subscribers, policy.domain.lower(), policy.all_domains)
         self._identification = Identification(self._claims, authentication, self._flows, decide, policy.challenge_all)
         self.registrar = self._make_registrar(authentication)

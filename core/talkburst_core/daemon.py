@@ -197,6 +197,7 @@ def _policy(whole: Settings) -> Policy:
         liveness=min(settings.liveness, 32 * whole.timers.t1),
         nonce_lifetime=settings.nonce_lifetime,
         software=SOFTWARE,
+        tolerate=frozenset(settings.tolerate),
     )
 
 

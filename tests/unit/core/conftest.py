@@ -249,7 +249,14 @@ class CoreBench:
         return send(cseq + 1, self.credentials(challenged[0], private_id, password or user, "REGISTER", uri))
 
     def credentials(
-        self, challenge: Sent, private_id: str, password: str, method: str, uri: str, header: str = "WWW-Authenticate"
+        self,
+        challenge: Sent,
+        private_id: str,
+        password: str,
+        method: str,
+        uri: str,
+        header: str = "WWW-Authenticate",
+        count: str = "00000001",
     ) -> str:
         """The answer to an MD5 challenge with qop=auth, worked out here (RFC 2617 3.2.2)."""
         value = challenge.header(header) or ""
@@ -259,10 +266,10 @@ class CoreBench:
             return hashlib.md5(text.encode()).hexdigest()
 
         ha1, ha2 = md5(f"{private_id}:{realm}:{password}"), md5(f"{method}:{uri}")
-        response = md5(f"{ha1}:{nonce}:00000001:0a4f113b:auth:{ha2}")
+        response = md5(f"{ha1}:{nonce}:{count}:0a4f113b:auth:{ha2}")
         return (
             f'Digest username="{private_id}", realm="{realm}", nonce="{nonce}", uri="{uri}", response="{response}", '
-            'algorithm=MD5, qop=auth, cnonce="0a4f113b", nc=00000001'
+            f'algorithm=MD5, qop=auth, cnonce="0a4f113b", nc={count}'
         )
 
     def subscribe(

@@ -131,6 +131,35 @@ def test_verdict_on_credentials(changes, verdict):
     assert verifier.verify(credentials(verifier, changes=changes), "REGISTER", PASSWORD, 0.0) is verdict
 
 
+@pytest.mark.parametrize(
+    ("nc", "verdict"),
+    [
+        ("1", Verdict.OK),
+        ("0000001", Verdict.OK),
+        ("00000001", Verdict.OK),
+        ("", Verdict.BAD),
+        ("0", Verdict.BAD),
+        ("x", Verdict.BAD),
+        ("000000001", Verdict.BAD),
+    ],
+)
+def test_short_nonce_count_is_good_where_that_is_tolerated(nc, verdict):
+    verifier = DigestVerifier(b"key", 300)
+    given = credentials(verifier, changes={"nc": nc})
+    given.params["response"] = response_hash(
+        "MD5",
+        password_hash("MD5", USER, REALM, PASSWORD),
+        method="REGISTER",
+        uri=URI,
+        nonce=given.params["nonce"],
+        nc=nc,
+        cnonce=CNONCE,
+        qop="auth",
+        body=b"",
+    )
+    assert verifier.verify(given, "REGISTER", PASSWORD, 1.0, short_count=True) is verdict
+
+
 @pytest.mark.parametrize("given", [None, AuthHeader("Basic", {"x": "y"}), AuthHeader("Digest")])
 def test_without_digest_there_are_no_credentials(given):
     assert DigestVerifier(b"key", 300).verify(given, "REGISTER", PASSWORD, 0.0) is Verdict.NO_CREDENTIALS

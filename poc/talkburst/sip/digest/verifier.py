@@ -8,6 +8,7 @@ from talkburst.sip.digest.hashes import ALGORITHMS, password_hash, response_hash
 from talkburst.sip.digest.nonce import NonceIssuer
 from talkburst.sip.headers.auth import AuthHeader
 
+NONCE_COUNT_DIGITS = 8  # RFC 7616 3.4: nc-value = 8LHEX
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
@@ -68,11 +69,13 @@ class DigestVerifier(NonceIssuer):
         *,
         ha1: str | None = None,
         private_id: str | None = None,
+        short_count: bool = False,
     ) -> Verdict:
         """Judges the value of Authorization or Proxy-Authorization. Never raises.
 
         Either `password` or `ha1` (see `password_hash`) is given. `private_id` is what the nonce was issued to, by
-        default the username. The digest-uri is hashed as received and need not be the Request-URI (RFC 3261 22.4).
+        default the username. `short_count`: a nonce count of fewer than 8 digits is as good. The digest-uri is hashed
+        as received and need not be the Request-URI (RFC 3261 22.4).
         """
         self._drop_expired(now)
         if credentials is None or credentials.scheme.lower() != "digest":
@@ -80,7 +83,7 @@ class DigestVerifier(NonceIssuer):
         given = credentials.params
         if not given.get("response") or not given.get("nonce"):
             return Verdict.NO_CREDENTIALS
-        if not _is_proper(given):
+        if not _is_proper(given, short_count):
             return Verdict.BAD
         if ha1 is None:
             if password is None:
@@ -112,7 +115,7 @@ class DigestVerifier(NonceIssuer):
             del self._counts[heappop(self._expiries)[1]]
 
 
-def _is_proper(given: dict[str, str]) -> bool:
+def _is_proper(given: dict[str, str], short_count: bool) -> bool:
     """True when every directive the calculation needs is there and of the right form."""
     if not all(given.get(name) for name in ("username", "realm", "uri")):
         return False
@@ -124,7 +127,8 @@ def _is_proper(given: dict[str, str]) -> bool:
     if "qop" not in given:
         return True
     count = given.get("nc", "")
-    counted = len(count) == 8 and _HEXADECIMAL.issuperset(count) and count != "00000000"
+    digits = len(count) == NONCE_COUNT_DIGITS or (short_count and 0 < len(count) < NONCE_COUNT_DIGITS)
+    counted = digits and _HEXADECIMAL.issuperset(count) and count.strip("0") != ""
     return given["qop"].lower() in ("auth", "auth-int") and counted and bool(given.get("cnonce"))
 
 
