@@ -78,16 +78,15 @@ class TcpConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> bool:
         """Send, or keep until the peer reads. False when it is closing already, or is cut because the peer does not."""
-        if self._transport.is_closing():
+        if not self._told_closing and not self._transport.is_closing():
+            waiting = self._transport.get_write_buffer_size()
+            if waiting and waiting + len(data) > self._limits.unread:
+                self.cut("the peer does not read")
+                return False
+            self._transport.write(data)
+        if self._transport.is_closing():  # perhaps only since it was written to: the peer has reset it
             self._tell_closing("closed")
-        if self._told_closing:
-            return False
-        waiting = self._transport.get_write_buffer_size()
-        if waiting and waiting + len(data) > self._limits.unread:
-            self.cut("the peer does not read")
-            return False
-        self._transport.write(data)
-        return True
+        return not self._told_closing
 
     def finish(self, reason: str) -> None:
         """Close once everything written has left; what still arrives is not looked at.

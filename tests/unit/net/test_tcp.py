@@ -2,6 +2,7 @@ import asyncio
 import logging
 import os
 import socket
+import struct
 from contextlib import suppress
 
 import pytest
@@ -200,6 +201,32 @@ async def test_a_response_without_its_connection_is_delivered_on_a_new_one(make_
         server.user._say_200(*pending[0])
         server.sip.pump()
         assert (await asyncio.wait_for(arrived, 5)).startswith(b"SIP/2.0 200 OK\r\n")
+
+
+async def test_answers_to_a_connection_found_dead_as_they_are_written_are_delivered_on_a_new_one(make_node) -> None:
+    server = make_node()
+    await server.listen_on_both()
+    pending = []
+    server.user.answer = lambda transaction, request, now: pending.append((transaction, request, now))
+    arrived: list[bytes] = []
+
+    async def accept(reader, writer) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                arrived.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as returning:
+        own = returning.sockets[0].getsockname()[1]
+        with socket.create_connection(("127.0.0.1", server.port)) as wire:
+            wire.sendall((options(1) + options(2)).replace(b":5999", b":%d" % own))
+            await until(lambda: len(pending) == 2)
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for each in pending:  # the connection is reset, and the loop has had no turn to hear of it
+            server.user._say_200(*each)
+        server.sip.pump()
+        await until(lambda: len(arrived) == 2)
+        assert [b"Call-ID: c%d\r\n" % number in data for number, data in enumerate(arrived, 1)] == [True, True]
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 100])
