@@ -7,7 +7,7 @@ PYTHONS ?= 3.11 3.13
 FLOW_TESTS := tests/unit tests/acceptance/test_demo.py tests/acceptance/test_scenarios.py tests/acceptance/test_by_hand.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pythons check acceptance bench-demo clean
+.PHONY: help demo test test-all test-pythons check acceptance interop bench-demo clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ check: $(VENV)/.installed-test ## the gates alone
 
 acceptance: $(VENV)/.installed-test ## the tests that start the real daemons
 	$(BIN)/python -m pytest tests/acceptance $(PYTEST)
+
+interop: $(VENV)/.installed-test ## the tests with programs of others: SIPp, tshark, ...
+	$(BIN)/python -m pytest tests/interop $(PYTEST)
 
 bench-demo: $(VENV)/.installed ## elapsed time of the flow: median of RUNS=5 demos
 	@$(BIN)/python bench/demo.py --runs $(RUNS)

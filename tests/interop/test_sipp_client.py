@@ -1,0 +1,84 @@
+"""SIPp as the PoC client: steps 1-4, 12-16, 20-24 and 29-31 against our core, server and XDMS, then the end."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sipp_how_to import Sipp
+from world import World
+
+FreePort = Callable[[], int]
+RIGHT = "[authentication username=alice@ims.example password=alice]"
+FIRST = {"core": {"notify_first": True}, "server": {"notify_first": True}}
+
+
+def all_pass() -> dict[int, str]:
+    return dict.fromkeys(range(1, 33), "pass")
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+@pytest.mark.parametrize("tables", [{}, FIRST], ids=["200-first", "NOTIFY-first"])
+async def test_client_completes_the_flow_and_takes_its_leave(
+    tmp_path: Path, free_port: FreePort, transport: str, tables: dict[str, dict[str, bool]]
+) -> None:
+    async with World(tmp_path, free_port, "xdms", "core", "server", **tables) as world:
+        async with Sipp(f"A client over {transport}", tmp_path, world.ports) as sipp:
+            assert await sipp.ended() == 0, sipp.errors + world.explain()
+        assert await world.verdicts() == all_pass(), world.explain()
+    expected = ["NOTIFY", "SIP/2.0"] if tables else ["SIP/2.0", "NOTIFY"]
+    assert sipp.received_after("SUBSCRIBE sip:alice@ims.example") == [expected] * 2, sipp.messages
+    assert f"Via: SIP/2.0/{transport} " in sipp.messages
+    assert sipp.messages.count("nc=00000003") == 1, "the third REGISTER with credentials is the one that ends it"
+
+
+async def test_three_clients_at_once_are_three_users(tmp_path: Path, free_port: FreePort) -> None:
+    async with World(tmp_path, free_port, "xdms", "core", "server") as world:
+        async with Sipp("Three clients at once", tmp_path, world.ports) as sipp:
+            assert await sipp.ended() == 0, sipp.errors + world.explain()
+        for stored in (
+            "user=sip:alice@ims.example entity=sipp-alice barring=false answer_mode=manual",
+            "user=sip:bob@ims.example entity=sipp-bob barring=true answer_mode=automatic",
+            "user=sip:carol@ims.example entity=sipp-carol barring=false answer_mode=automatic",
+        ):
+            await world.processes["server"].says(f"settings stored {stored}", "err")
+
+
+async def test_wrong_password_is_challenged_again_and_the_flow_ends_there(tmp_path: Path, free_port: FreePort) -> None:
+    async with World(tmp_path, free_port, "core", wait=1.0) as world:
+        async with Sipp("A client with a wrong password", tmp_path, world.ports) as sipp:
+            assert await sipp.ended() == 0, sipp.errors + world.explain()
+        verdicts = await world.verdicts()
+    assert verdicts[1] == verdicts[2] == "pass"
+    assert world.report["first_failure"] == 4, world.explain()
+    assert "wrong password for alice@ims.example" in world.processes["core"].err
+
+
+# What a negative control changes in its scenario, what SIPp says then, and the step that the checker names.
+FAULTS = {
+    "no feature tag": ({";+g.poc.talkburst\n": "\n"}, "Failed regexp match", 1),
+    "another realm": ({"[field2]": "Authorization: none"}, "while expecting '200'", 3),
+    "body that ends too soon": ({"</entity></poc-settings>": "</entity>"}, "received 'SIP/2.0 400", 24),
+    "unknown event": ({"Event: poc-settings\n    Expires: 3600": "Event: poc\n    Expires: 3600"}, "'SIP/2.0 4", 24),
+}
+
+
+@pytest.mark.parametrize(("alter", "said", "step"), FAULTS.values(), ids=FAULTS)
+async def test_altered_client_fails_at_its_step(
+    tmp_path: Path, free_port: FreePort, alter: dict[str, str], said: str, step: int
+) -> None:
+    async with World(tmp_path, free_port, "xdms", "core", "server", wait=1.0) as world:
+        async with Sipp("A client over UDP", tmp_path, world.ports, alter) as sipp:
+            assert await sipp.ended() == 1, sipp.errors + world.explain()
+        await world.verdicts()
+    assert said in sipp.errors
+    assert world.report["first_failure"] == step, world.explain()
+
+
+async def test_right_password_fails_where_a_wrong_one_is_expected(tmp_path: Path, free_port: FreePort) -> None:
+    async with World(tmp_path, free_port, "core", wait=1.0) as world:
+        async with Sipp("A client with a wrong password", tmp_path, world.ports, {"[authentication]": RIGHT}) as sipp:
+            assert await sipp.ended() == 1, sipp.errors + world.explain()
+        verdicts = await world.verdicts()
+    assert "while expecting '401'" in sipp.errors
+    assert [verdicts[step] for step in (1, 2, 3, 4)] == ["pass"] * 4
