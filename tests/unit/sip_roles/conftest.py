@@ -13,6 +13,7 @@ from talkburst.sip.engine import Engine, Resolve, Send
 from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.message import Request, Response
 from talkburst.sip.parser import parse_message
+from talkburst.sip.subscriber import SubscribeRequests
 
 Address = tuple[str, int]
 NOTIFIER, SUBSCRIBER, STRANGER = ("192.0.2.1", 5060), ("192.0.2.2", 5070), ("192.0.2.9", 5090)
@@ -68,6 +69,19 @@ class Net:
             *headers,
         ]
         self.inject("\n".join(lines), to, source=source)
+
+    def watching_alice(self, route: str) -> SubscribeRequests:
+        """What an application server asks to be told of her registration."""
+        return SubscribeRequests(
+            event="reg",
+            target="sip:alice@ims.example",
+            from_="<sip:as@ims.example>",
+            to="<sip:alice@ims.example>",
+            contact="<sip:as@192.0.2.2:5070>",
+            accept="application/reginfo+xml",
+            headers=[("P-Asserted-Identity", "<sip:as@ims.example>")],
+            route=[route],
+        )
 
     def run(self, seconds: float = 0.0) -> None:
         """Lets time pass, and performs everything in its order."""

@@ -11,7 +11,7 @@ from talkburst.sip.headers import SubscriptionState
 from talkburst.sip.message import Request, Response
 from talkburst.sip.notifier import Notifier, NotifierSubscription
 from talkburst.sip.requester import Requester
-from talkburst.sip.subscriber import State, Subscriber, SubscribeRequests, Subscription
+from talkburst.sip.subscriber import State, Subscriber, Subscription
 from talkburst.sip.uas import Uas
 
 CORE, SERVER = ("192.0.2.1", 5060), ("192.0.2.2", 5070)
@@ -62,15 +62,7 @@ class Pair:
     def make(self) -> Subscription:
         return Subscription(
             self.requester,
-            SubscribeRequests(
-                event="reg",
-                target="sip:alice@ims.example",
-                from_="<sip:as@ims.example>",
-                to="<sip:alice@ims.example>",
-                contact="<sip:as@192.0.2.2:5070>",
-                accept="application/reginfo+xml",
-                route=["<sip:192.0.2.1:5060;lr>"],
-            ),
+            self.net.watching_alice("<sip:192.0.2.1:5060;lr>"),
             subscriber=self.subscriber,
             expires=600000,
             on_notify=self.on_notify,

@@ -9,7 +9,7 @@ from talkburst.sip.flow import Flow
 from talkburst.sip.headers import SubscriptionState
 from talkburst.sip.message import Request, Response
 from talkburst.sip.requester import Requester
-from talkburst.sip.subscriber import EXPIRED, NO_NOTIFY, UNREACHABLE, State, Subscriber, SubscribeRequests, Subscription
+from talkburst.sip.subscriber import EXPIRED, NO_NOTIFY, UNREACHABLE, State, Subscriber, Subscription
 from talkburst.sip.transaction.client import Failure
 from talkburst.sip.uas import Uas
 
@@ -40,16 +40,7 @@ class Bench:
         self.ends: list[tuple[str, float | None]] = []
         self.accepted: list[int] = []
         requester = Requester(self.engine, DigestClient("as", "poc"), net.token)
-        requests = SubscribeRequests(
-            event=options.pop("event", "reg"),
-            target="sip:alice@ims.example",
-            from_="<sip:as@ims.example>",
-            to="<sip:alice@ims.example>",
-            contact="<sip:as@192.0.2.2:5070>",
-            accept="application/reginfo+xml",
-            headers=[("P-Asserted-Identity", "<sip:as@ims.example>")],
-            route=options.pop("route", ["<sip:192.0.2.9:5090;lr>"]),
-        )
+        requests = net.watching_alice("<sip:192.0.2.9:5090;lr>")
         self.subscription = Subscription(
             requester,
             requests,

@@ -9,7 +9,7 @@ from talkburst.sip.headers import SubscriptionState
 from talkburst.sip.journal import RowError
 from talkburst.sip.message import Request, Response, response_to
 from talkburst.sip.requester import Requester
-from talkburst.sip.subscriber import EXPIRED, State, Subscriber, SubscribeRequests, Subscription
+from talkburst.sip.subscriber import EXPIRED, State, Subscriber, Subscription
 from talkburst.sip.uas import Uas
 
 OURS, PEER = ("192.0.2.2", 5070), ("192.0.2.9", 5090)
@@ -42,15 +42,7 @@ class Life:
         self.ends: list[str] = []
         self.subscription = Subscription(
             Requester(self.engine, None, net.token),
-            SubscribeRequests(
-                event="reg",
-                target="sip:alice@ims.example",
-                from_="<sip:as@ims.example>",
-                to="<sip:alice@ims.example>",
-                contact="<sip:as@192.0.2.2:5070>",
-                accept="application/reginfo+xml",
-                route=["<sip:192.0.2.9:5090;lr>"],
-            ),
+            net.watching_alice("<sip:192.0.2.9:5090;lr>"),
             subscriber=subscriber,
             expires=600_000,
             on_notify=self.on_notify,
