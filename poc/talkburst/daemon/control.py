@@ -166,7 +166,10 @@ def ask(path: Path, command: str, **arguments: object) -> Answer:
             with connection.makefile("rb") as lines:
                 line = lines.readline(LONGEST_ANSWER)
         except (FileNotFoundError, ConnectionRefusedError):
-            raise ControlError(f"nothing answers on {path}; is the daemon running with this state directory?") from None
+            raise ControlError(
+                f"nothing answers on {path}; is the daemon running with this state directory? "
+                "--state DIR or --control PATH names another"
+            ) from None
         except TimeoutError:
             raise ControlError(f"no answer on {path} within {TIMEOUT:g} s") from None
         except OSError as error:

@@ -76,6 +76,7 @@ class Publisher:
         self._backoff = Backoff()
         self._body: bytes | None = None  # what ought to be published; None after `remove`
         self._stored: bytes | None = None  # what the compositor has, as far as we know
+        self._refused: bytes | None = None  # what it would not take
         self._done: Callable[[float], None] | None = None
         self._busy: Operation | None = None
         self._alarm: Alarm | None = None
@@ -93,9 +94,14 @@ class Publisher:
             return State.WAITING
         return State.PUBLISHED if self.expires_at is not None else State.IDLE
 
+    @property
+    def wanting(self) -> bool:
+        """Whether the compositor has neither taken nor refused what ought to be published."""
+        return self._body is not None and self._body not in (self._stored, self._refused)
+
     def publish(self, body: bytes, now: float) -> None:
         """Publish `body`, at once or after the answer that is awaited. The same body again is published again."""
-        self._body, self._stored = body, None
+        self._body, self._stored, self._refused = body, None, None
         self._backoff.reset()
         self._advance(now)
 
@@ -105,7 +111,7 @@ class Publisher:
         A compositor that does not know the tag any more is given the body again.
         """
         self._body = body
-        self._stored = None if self.etag is None else body
+        self._stored, self._refused = None if self.etag is None else body, None
         self._backoff.reset()
         if self.etag is not None and self._busy is None:
             self._send(Operation.REFRESH, now)
@@ -114,7 +120,7 @@ class Publisher:
 
     def remove(self, now: float, done: Callable[[float], None]) -> None:
         """Withdraw what is published. `done` is called at once when there is nothing to withdraw."""
-        self._body, self._stored, self._done = None, None, done
+        self._body, self._stored, self._refused, self._done = None, None, None, done
         self._advance(now)
 
     def _advance(self, now: float) -> None:
@@ -127,7 +133,7 @@ class Publisher:
                 self._gone(now)
             else:
                 self._send(Operation.REMOVE, now)
-        elif self._body != self._stored:
+        elif self.wanting:
             self._send(Operation.INITIAL if self.etag is None else Operation.MODIFY, now)
 
     def _send(self, operation: Operation, now: float) -> None:
@@ -171,7 +177,7 @@ class Publisher:
             if self._body is None:
                 return
         else:
-            self._give_up(outcome, now)
+            self._give_up(body, outcome, now)
         self._advance(now)
 
     def _keep(self, response: Response, body: bytes | None, now: float) -> None:
@@ -197,9 +203,10 @@ class Publisher:
         again = self._refresh if operation is Operation.REFRESH else self._advance
         self._arm(self._retry_at, again)
 
-    def _give_up(self, outcome: Response | Failure, now: float) -> None:
+    def _give_up(self, body: bytes | None, outcome: Response | Failure, now: float) -> None:
         # The entity-tag stays: what it names lives on until it expires, and `remove` can still withdraw it.
-        self._stored = self._body
+        # What was asked for meanwhile is another matter: after a refresh `_stored` tells it apart.
+        self._refused = self._stored if body is None else body
         if self.expires_at is not None:
             self._arm(self.expires_at, self._lapsed)
         self._on_failed(outcome, None, now)

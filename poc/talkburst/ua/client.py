@@ -21,7 +21,8 @@ from talkburst.ua.endpoint import Endpoint
 from talkburst.ua.farewell import Done, Farewell, Step
 from talkburst.ua.reg_event import REJECTED, OwnRegistration
 from talkburst.ua.registration import Registration
-from talkburst.ua.settings import PACKAGE, SettingsSession, Wishes
+from talkburst.ua.registration_states import State
+from talkburst.ua.settings import PACKAGE, Fate, OnFate, SettingsSession, Wishes
 from talkburst.ua.standing import StandingSubscription, comes_back
 from talkburst.xml.document import XmlError
 from talkburst.xml.poc_settings import MEDIA_TYPE as SETTINGS_TYPE
@@ -39,7 +40,8 @@ class PocClient:
     and over TCP on the connection that it registered on.
 
     `etag(address)` gives the entity-tag of a publication under that PoC Address from before a restart, and
-    `on_etag(address, etag)` is told each new one. `on_refused(why)` is the end: another attempt would change nothing.
+    `on_etag(address, etag)` is told each new one; `on_published()` follows when the server has what is wanted.
+    `on_refused(why)` is the end: another attempt would change nothing.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class PocClient:
         decide: Decide,
         etag: Callable[[str], str | None] = lambda address: None,
         on_etag: Callable[[str, str | None], None] = lambda address, etag: None,
+        on_published: Callable[[], None] = lambda: None,
     ) -> None:
         routes = [("Route", route) for route in account.routes]
         listener = engine.source(Request("REGISTER", account.registrar, routes))
@@ -67,6 +70,7 @@ class PocClient:
         self._decide = decide
         self._etag = etag
         self._on_etag = on_etag
+        self._on_published = on_published
         self._leaving = False
         self._reconnected = False
         self._own = OwnRegistration(account.instance, contact)
@@ -114,11 +118,30 @@ class PocClient:
     def change(self, now: float, *, answer_mode: AnswerMode | None = None, barring: bool | None = None) -> None:
         """The user changes settings: they are published, whatever was to be done about another client's."""
         wishes = self._wishes
-        wishes.answer_mode = answer_mode or wishes.answer_mode
-        wishes.barring = wishes.barring if barring is None else barring
-        wishes.publish, wishes.on_conflict = True, "override"
+        mode, barring = answer_mode or wishes.answer_mode, wishes.barring if barring is None else barring
+        self.adopt(now, Wishes(mode, barring, True, "override"))
+
+    def adopt(self, now: float, wishes: Wishes, on_fate: OnFate | None = None) -> None:
+        """The user wants this from now on. `on_fate` is told what becomes of it, at once if there is no registration,
+        else with the server's answer.
+        """
+        self._wishes.become(wishes)
         if self._session is not None:
-            self._session.change(now)
+            self._session.change(now, on_fate if self.registered else None)
+        if on_fate is not None and not self.registered:
+            on_fate(Fate.PENDING, f"the client is not registered, it is {self._registration.state.value}")
+        elif on_fate is not None and self._session is None:
+            on_fate(Fate.PENDING, "the core has not told the PoC Address yet")
+
+    def restore(self, now: float, wishes: Wishes) -> None:
+        """The server refused what was adopted: this is wanted again, as it is published."""
+        self._wishes.become(wishes)
+        if self._session is not None:
+            self._session.restore(now)
+
+    @property
+    def registered(self) -> bool:
+        return self._registration.state is State.REGISTERED
 
     def show(self, now: float) -> dict[str, object]:
         """What the client knows, for a human."""
@@ -245,6 +268,7 @@ class PocClient:
             self._wishes,
             etag=self._etag(poc_address),
             on_etag=lambda etag: self._on_etag(poc_address, etag),
+            on_published=self._on_published,
             # The reg event knows whether that is so; where it is lost too, we register anew.
             on_unregistered=self._reg_event.refresh,
         )

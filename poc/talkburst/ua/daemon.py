@@ -3,12 +3,12 @@
 import asyncio
 import secrets
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import talkburst
 from talkburst.daemon.control import Answer, Command, ControlError
 from talkburst.daemon.log import Log
-from talkburst.daemon.settings import ConfigurationError, Settings
+from talkburst.daemon.settings import ClientSettings, ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError
 from talkburst.daemon.state import state_directory
 from talkburst.net import Clock, SipNode, TcpLimits, listen_all
@@ -18,13 +18,18 @@ from talkburst.sip.engine import Engine
 from talkburst.sip.timers import Timers
 from talkburst.sip.uri import UriError
 from talkburst.ua.account import Account
+from talkburst.ua.chosen import Choice, ChosenSettings
 from talkburst.ua.client import PocClient
-from talkburst.ua.settings import Wishes
+from talkburst.ua.settings import Fate, Wishes
 from talkburst.ua.state import ClientState
+from talkburst.xml.poc_settings import AnswerMode
 
 USER_AGENT: Final = f"PoC-client/OMA1.0 talkburst/{talkburst.__version__}"
 KEEP_ALIVE: Final = (95.0, 120.0)  # seconds between the pings on a connection (RFC 5626 4.4.1)
+ANSWERED_WITHIN: Final = 4.0  # seconds that `client settings` waits for the server; twice that is less than `ask` waits
 STOP_LIMIT: Final = 4.8  # seconds for all of taking leave; `talkburst.daemon.run` allows 5
+
+_REMEDY: Final = "name another place with --state DIR"
 
 
 class ClientDaemon:
@@ -58,8 +63,10 @@ class ClientDaemon:
             software=USER_AGENT,
             usual=own.transport.upper(),
         )
+        self._chosen = _chosen(own, self._state, log)
         self._node = SipNode(self._engine, Clock(), trace, TcpLimits(keep_alive=KEEP_ALIVE))
         self._client: PocClient | None = None
+        self._changing = asyncio.Lock()
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     @property
@@ -75,11 +82,12 @@ class ClientDaemon:
             self._engine.token,
             DigestClient(own.private_id, own.password.get_secret_value()),
             self._account,
-            Wishes(own.answer_mode, own.barring, own.publish, own.on_conflict),
+            self._chosen.wishes,
             on_refused=self._on_refused,
             decide=self._log.decide,
             etag=self._state.etag,
             on_etag=self._keep_etag,
+            on_published=self._keep_published,
         )
         self._engine.user = self._client.uas
         self._client.start(self._node.now())
@@ -105,7 +113,7 @@ class ClientDaemon:
     def show(self) -> dict[str, object]:
         """The registration, the PoC Address, the settings as the server tells them."""
         shown = {} if self._client is None else self._client.show(self._node.now())
-        return {**shown, "counters": dict(self._engine.counters)}
+        return {**shown, "wishes_from": self._chosen.source, "counters": dict(self._engine.counters)}
 
     def _on_refused(self, why: str) -> None:
         if not self._refused.done():
@@ -117,23 +125,85 @@ class ClientDaemon:
         except OSError as error:  # costs a 412 after the next start, no more
             self._log.warning("entity-tag not kept", file=error.filename, why=error.strerror)
 
+    def _keep_published(self) -> None:
+        try:
+            self._chosen.published()
+        except OSError as error:  # costs a word with another client's settings after the next start, no more
+            self._log.warning("not kept that the settings are published", file=error.filename, why=error.strerror)
+
     async def _change(self, arguments: Answer) -> Answer:
-        """`settings`: change answer_mode, barring or both; without either, only tell."""
+        """`settings`: change answer_mode, barring or both, or `reset` them to the configuration's; else only tell."""
         if self._client is None:
             raise ControlError("the client has not started yet")
-        unknown = sorted(set(arguments) - {"answer_mode", "barring"})
-        if unknown:
-            raise ControlError(f"no such setting: {unknown[0]}; there are answer_mode and barring")
-        answer_mode, barring = arguments.get("answer_mode"), arguments.get("barring")
-        if answer_mode not in (None, "automatic", "manual"):
-            raise ControlError(f"answer_mode = {answer_mode!r}: must be automatic or manual")
-        if barring not in (None, True, False):
-            raise ControlError(f"barring = {barring!r}: must be true or false")
-        if answer_mode is not None or barring is not None:
-            self._client.change(self._node.now(), answer_mode=answer_mode, barring=barring)
-            self._node.pump()
-        shown: dict[str, Any] = self._client.show(self._node.now())
-        return {"wishes": shown["wishes"], "settings": shown["settings"]}
+        answer_mode, barring, reset = _read(arguments)
+        if not reset and answer_mode is None and barring is None:
+            return self._told(self._client, "unchanged", "")
+        async with self._changing:
+            before = self._chosen.choice
+            try:
+                if reset:
+                    self._chosen.keep(None)
+                else:
+                    self._chosen.choose(answer_mode, barring, self._node.now())
+            except OSError as error:
+                raise ControlError(f"nothing changed, cannot keep it in {error.filename}: {error.strerror}") from None
+            fate, why = await self._adopt(self._client)
+            if fate is Fate.REFUSED:
+                self._take_back(self._client, before)
+                raise ControlError(f"the server refused the settings: {why}; they are what they were")
+            return self._told(self._client, fate.value, why)
+
+    async def _adopt(self, client: PocClient) -> tuple[Fate, str]:
+        """Publish what is wanted now; what became of it within a while."""
+        told: asyncio.Future[tuple[Fate, str]] = asyncio.get_running_loop().create_future()
+
+        def on_fate(fate: Fate, why: str) -> None:
+            if not told.done():
+                told.set_result((fate, why))
+
+        client.adopt(self._node.now(), self._chosen.wishes, on_fate)
+        self._node.pump()
+        try:
+            return await asyncio.wait_for(told, ANSWERED_WITHIN)
+        except TimeoutError:
+            return Fate.PENDING, f"no answer from the server within {ANSWERED_WITHIN:g} s"
+
+    def _take_back(self, client: PocClient, before: Choice | None) -> None:
+        try:
+            self._chosen.keep(before)
+        except OSError as error:
+            self._log.warning("refused settings stay kept", file=error.filename, why=error.strerror)
+        client.restore(self._node.now(), self._chosen.wishes)
+        self._node.pump()
+
+    def _told(self, client: PocClient, outcome: str, why: str) -> Answer:
+        shown = client.show(self._node.now())
+        wishes = {"wishes": shown["wishes"], "wishes_from": self._chosen.source}
+        return {"outcome": outcome, "why": why, **wishes, "settings": shown["settings"]}
+
+
+def _read(arguments: Answer) -> tuple[AnswerMode | None, bool | None, bool]:
+    """The arguments of `settings`; raises ControlError, for whoever asks may be no program of ours."""
+    unknown = sorted(set(arguments) - {"answer_mode", "barring", "reset"})
+    if unknown:
+        raise ControlError(f"no such setting: {unknown[0]}; there are answer_mode and barring")
+    answer_mode, barring, reset = (arguments.get(name) for name in ("answer_mode", "barring", "reset"))
+    if answer_mode not in (None, "automatic", "manual"):
+        raise ControlError(f"answer_mode = {answer_mode!r}: must be automatic or manual")
+    if not (barring is None or isinstance(barring, bool)):
+        raise ControlError(f"barring = {barring!r}: must be true or false")
+    if not (reset is None or isinstance(reset, bool)):
+        raise ControlError(f"reset = {reset!r}: must be true or false")
+    if reset and (answer_mode is not None or barring is not None):
+        raise ControlError("reset goes back to the configuration's settings, so it takes no others")
+    return answer_mode, barring, bool(reset)
+
+
+def _chosen(own: ClientSettings, state: ClientState, log: Log) -> ChosenSettings:
+    try:
+        return ChosenSettings(Wishes(own.answer_mode, own.barring, own.publish, own.on_conflict), state, log.decide)
+    except OSError as error:
+        raise StartError(f"cannot write {error.filename}: {error.strerror}; {_REMEDY}") from None
 
 
 def _state(settings: Settings) -> ClientState:
@@ -141,4 +211,4 @@ def _state(settings: Settings) -> ClientState:
     try:
         return ClientState(directory, settings.client.private_id, settings.client.instance)
     except OSError as error:
-        raise StartError(f"cannot write in {directory}: {error.strerror}; name another with --state DIR") from None
+        raise StartError(f"cannot write in {directory}: {error.strerror}; {_REMEDY}") from None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, Literal
 
 from talkburst.sip.headers import NameAddr, SubscriptionState
@@ -34,11 +35,30 @@ class Wishes:
     publish: bool = True
     on_conflict: OnConflict = "override"
 
+    def become(self, other: "Wishes") -> None:
+        """Whoever holds these wishes has those from now on."""
+        self.answer_mode, self.barring = other.answer_mode, other.barring
+        self.publish, self.on_conflict = other.publish, other.on_conflict
+
+
+class Fate(Enum):
+    """What became of a change that the user made."""
+
+    PUBLISHED = "published"
+    WITHDRAWN = "withdrawn"
+    PENDING = "pending"
+    REFUSED = "refused"
+
+
+OnFate = Callable[[Fate, str], None]
+"""What became of it, and why it is not published, for a human."""
+
 
 class SettingsSession:
     """Settings under one PoC Address: a subscription that shows everybody's, and the publication of our own.
 
     `etag` names a publication from before a restart; `on_etag` is told each new one, None when it is withdrawn.
+    `on_published` follows when the server has what is wanted.
     `on_unregistered(now)` follows each answer that says that the home network has no registration of the user.
     """
 
@@ -50,6 +70,7 @@ class SettingsSession:
         *,
         etag: str | None = None,
         on_etag: Callable[[str | None], None] = lambda etag: None,
+        on_published: Callable[[], None] = lambda: None,
         on_unregistered: Callable[[float], None] = lambda now: None,
     ) -> None:
         self.identity = identity
@@ -57,7 +78,9 @@ class SettingsSession:
         """What the server told last, None before that."""
         self._endpoint = endpoint
         self._wishes = wishes
+        self._changes: list[OnFate] = []
         self._on_etag = on_etag
+        self._on_published = on_published
         self._on_unregistered = on_unregistered
         self._decide = endpoint.decide
         self._subscription = StandingSubscription(
@@ -94,10 +117,22 @@ class SettingsSession:
         self._publisher.route = self._endpoint.routes()
         self._subscription.ensure(now)
 
-    def change(self, now: float) -> None:
-        """The wishes have changed: publish them, or as soon as the server has shown what others published."""
-        if self.entities is not None:
+    def change(self, now: float, on_fate: OnFate | None = None) -> None:
+        """The wishes have changed: publish them, or as soon as the server has shown what others published.
+
+        `on_fate` is called once, with the next thing that happens to them.
+        """
+        if on_fate is not None:
+            self._changes.append(on_fate)
+        if not self._wishes.publish:
+            self.withdraw(now, lambda later: self._tell(Fate.WITHDRAWN, ""))
+        elif self.entities is not None:
             self._publish(now)
+
+    def restore(self, now: float) -> None:
+        """The server refused a change, and the wishes are what they were: keep those published."""
+        if self._wishes.publish and self.entities is not None:
+            self._publisher.resume(self._document, now)
 
     def withdraw(self, now: float, done: Done) -> None:
         """Remove the publication."""
@@ -191,17 +226,29 @@ class SettingsSession:
         wishes = self._wishes
         self._decide("settings published", {"barring": wishes.barring, "answer_mode": wishes.answer_mode, "etag": etag})
         self._on_etag(etag)
+        if not self._publisher.wanting:
+            self._on_published()
+            self._tell(Fate.PUBLISHED, "")
 
     def _on_failed(self, outcome: Response | Failure, delay: float | None, now: float) -> None:
         why = f"{outcome.status} {outcome.reason}" if isinstance(outcome, Response) else "no answer"
         what = "settings not published" if delay is None else "settings not published, trying again"
         self._decide(what, {"why": why, "seconds": delay})
+        if delay:
+            self._tell(Fate.PENDING, f"{why}; trying again")
+        elif delay is None and not self._publisher.wanting:
+            self._tell(Fate.REFUSED, why)
         status = outcome.status if isinstance(outcome, Response) else None
         if status == NO_PUBLICATION:
             # A server that lost what we published may have lost our subscription with it.
             self._subscription.refresh(now)
         elif status == NOT_REGISTERED:
             self._on_unregistered(now)
+
+    def _tell(self, fate: Fate, why: str) -> None:
+        changes, self._changes = self._changes, []
+        for on_fate in changes:
+            on_fate(fate, why)
 
 
 def _brief(entity: Entity) -> str:

@@ -1,11 +1,12 @@
-"""What the client keeps between runs: its instance id and the entity-tags of its publications."""
+"""What the client keeps between runs: its instance id, the entity-tags of its publications, the settings chosen."""
 
 import json
-import os
 import re
 import uuid
 from pathlib import Path
 from typing import Any
+
+from talkburst.daemon.whole_file import write_whole
 
 
 class ClientState:
@@ -31,8 +32,24 @@ class ClientState:
 
     def keep_etag(self, address: str, etag: str | None) -> None:
         """Remember an entity-tag, or with None that nothing is published."""
-        self._kept["etags"] = {**self._etags(), address: etag}
-        self._write()
+        self._keep("etags", {**self._etags(), address: etag})
+
+    @property
+    def choice(self) -> object:
+        """The settings that were chosen at run time, as `keep_choice` was given them, or whatever stands there."""
+        return self._kept.get("choice")
+
+    def keep_choice(self, choice: dict[str, Any] | None) -> None:
+        """Remember the settings chosen at run time, or with None that there are none."""
+        self._keep("choice", choice)
+
+    def _keep(self, name: str, value: object) -> None:
+        before, self._kept = self._kept, {**self._kept, name: value}
+        try:
+            self._write()
+        except OSError:
+            self._kept = before
+            raise
 
     def _etags(self) -> dict[str, Any]:
         etags = self._kept.get("etags")
@@ -46,10 +63,4 @@ class ClientState:
         return kept if isinstance(kept, dict) else {}
 
     def _write(self) -> None:
-        """Replaces the file as a whole, so that a crash or a power cut leaves the old one or the new one."""
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(self._kept, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, self._path)
+        write_whole(self._path, json.dumps(self._kept, indent=2) + "\n")

@@ -329,3 +329,19 @@ def test_compositor_that_finds_every_duration_too_brief_is_not_asked_for_ever(pa
     pair.run(1000)
     assert len(pair.sent) == 4
     assert pair.failed[0][1] is None
+
+
+@pytest.mark.parametrize("refused", ["one", ""], ids=["a change", "a refresh"])
+def test_what_is_asked_for_while_a_refusal_is_under_way_is_sent_after_it(pair, refused):
+    pair.publisher.publish(b"zero", pair.now)
+    pair.run()
+    pair.answer = lambda request: 403 if request.body.decode() == refused else None
+    if refused:
+        pair.publisher.publish(b"one", pair.now)
+    else:
+        pair.publisher.resume(b"zero", pair.now)
+    pair.publisher.publish(b"two", pair.now)
+    pair.run()
+    assert [body for body, _, _ in pair.operations] == ["zero", refused, "two"]
+    assert pair.compositor.stored() == ["two"]
+    assert not pair.publisher.wanting
