@@ -70,6 +70,24 @@ def test_head_without_end_is_not_kept_for_ever():
     assert isinstance(fault, Malformed)
 
 
+def test_limits_are_the_most_that_is_taken():
+    head, body = FIRST.index(b"\r\n\r\n"), 8
+    assert StreamFramer(StreamLimits(head, body)).feed(FIRST) == [FIRST]
+    for limits in (StreamLimits(head - 1, body), StreamLimits(head, body - 1)):
+        (fault,) = StreamFramer(limits).feed(FIRST)
+        assert isinstance(fault, Malformed)
+        assert fault.status == 513
+
+
+def test_what_is_unfinished_is_what_may_still_end():
+    framer = StreamFramer()
+    for data, unfinished in ((FIRST[:-1], True), (FIRST[-1:], False), (b"\r", True), (b"\n", False)):
+        framer.feed(data)
+        assert framer.unfinished is unfinished
+    framer.feed(b"GET / HTTP/1.1\r\n\r\n" + FIRST)
+    assert not framer.unfinished
+
+
 def test_broken_start_line_does_not_break_the_stream():
     broken = b"MESSAGE  sip:h SIP/2.0\r\nl: 0\r\n\r\n"
     assert StreamFramer().feed(broken + FIRST) == [broken, FIRST]
