@@ -14,7 +14,7 @@ from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.shown import Listing
-from talkburst.daemon.start_error import StartError
+from talkburst.daemon.start_error import StartError, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
 from talkburst.net import Clock, SipNode, listen_all
@@ -35,7 +35,6 @@ NONCE_KEY_SIZE: Final = 32
 STORE: Final = "core.db"
 # Seconds after a failed commit before something is sent that needs another one.
 RETRY: Final = 5.0
-_REMEDY: Final = "move the file away, or name another place with --state DIR"
 
 
 class CoreDaemon:
@@ -99,14 +98,14 @@ class CoreDaemon:
         try:
             store = SqliteState(path)
         except StoreError as error:
-            raise StartError(f"{error}; {_REMEDY}") from None
+            raise cannot_use(error) from None
         self._store = store
         try:
             self.core.restore(store.load(), self._clock.now())
         except StoreError as error:
-            raise StartError(f"{error}; {_REMEDY}") from None
+            raise cannot_use(error) from None
         except (RowError, HeaderError, UriError) as error:
-            raise StartError(f"cannot use what {path} holds: {error}; {_REMEDY}") from None
+            raise cannot_use(error, path) from None
         return store
 
     def _revert(self, now: float) -> None:

@@ -10,7 +10,7 @@ import talkburst
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
-from talkburst.daemon.start_error import StartError
+from talkburst.daemon.start_error import StartError, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
 from talkburst.net import Clock, SipNode, listen_all
@@ -32,7 +32,6 @@ SOFTWARE: Final = f"{PRODUCT} talkburst/{talkburst.__version__}"
 STORE: Final = "server.db"
 # Seconds after a failed commit before something is sent that needs another one.
 RETRY: Final = 5.0
-_REMEDY: Final = "move the file away, or name another place with --state DIR"
 _UNREADABLE: Final = (RowError, HeaderError, UriError)
 
 
@@ -102,9 +101,9 @@ class ServerDaemon:
         try:
             self._server.restore(store.load(), node.now())
         except StoreError as error:
-            raise StartError(f"{error}; {_REMEDY}") from None
+            raise cannot_use(error) from None
         except _UNREADABLE as error:
-            raise StartError(f"cannot use what {path} holds: {error}; {_REMEDY}") from None
+            raise cannot_use(error, path) from None
         await node.begin()
         node.pump()
         return addresses
@@ -113,7 +112,7 @@ class ServerDaemon:
         try:
             return SqliteState(path)
         except StoreError as error:
-            raise StartError(f"{error}; {_REMEDY}") from None
+            raise cannot_use(error) from None
 
     def _revert(self, now: float) -> None:
         """Something could not be stored: go back to what is, and go on from it in a moment, as after a restart.

@@ -9,7 +9,7 @@ from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings, XdmsSettings
 from talkburst.daemon.shown import Listing
-from talkburst.daemon.start_error import StartError, cannot_listen
+from talkburst.daemon.start_error import cannot_listen, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.net import Clock
 from talkburst.obs.trace import Trace
@@ -48,7 +48,7 @@ class XdmsDaemon:
         try:
             self._store = SqliteDocuments(path)
         except StoreError as error:
-            raise StartError(f"{error}; move the file away, or name another place with --state DIR") from None
+            raise cannot_use(error) from None
         now = self._clock.now
         self._server = XcapServer(
             self._settings.xdms.root,

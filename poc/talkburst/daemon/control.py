@@ -81,7 +81,7 @@ class ControlServer:
                 raise StartError(f"cannot use the control socket {self.path}: {error.strerror or error}") from None
         raise StartError(
             f"a {self._name} is running already, it answers on {self.path}; "
-            "stop it, or give this one its own --state DIR or --control PATH"
+            "stop it, or give this one its own --state DIR"
         )
 
     async def serve(self, commands: Mapping[str, Command]) -> None:

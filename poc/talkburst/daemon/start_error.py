@@ -4,8 +4,10 @@ import errno
 import os
 import re
 import socket
+from pathlib import Path
 
 from talkburst.daemon.address import show_host_port
+from talkburst.store import InUseError
 
 # How asyncio and uvloop say it, of TCP and of UDP.
 _BOUND_TO = re.compile(r"(?:on address|to local_addr) \('(?P<host>[^']*)', (?P<port>[0-9]+)")
@@ -21,6 +23,13 @@ _REMEDIES = {
 
 class StartError(Exception):
     """The daemon can not start, for a reason outside the configuration; the text says what, why and what to do."""
+
+
+def cannot_use(error: Exception, path: Path | None = None) -> StartError:
+    """The error for a file of state. `path` where the error does not name it: what the file holds makes no sense."""
+    why = str(error) if path is None else f"cannot use what {path} holds: {error}"
+    remedy = "stop that one" if isinstance(error, InUseError) else "move the file away"
+    return StartError(f"{why}; {remedy}, or name another place with --state DIR")
 
 
 def cannot_listen(address: str, error: OSError) -> StartError:

@@ -13,14 +13,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
+from talkburst.store.lock import StateLock, StoreError
+
 T = TypeVar("T")
 
 _LARGEST_GROUP: Final = 256
 _BUSY_TIMEOUT: Final = 5.0  # seconds to wait for another process that holds the file
-
-
-class StoreError(Exception):
-    """Nothing was stored; the text says why and where."""
 
 
 class _Waiting(NamedTuple):
@@ -38,21 +36,24 @@ class _Settled(NamedTuple):
 class GroupCommit:
     """Opens `path`, creating it with `schema` (statements of version 1); raises StoreError when that cannot be.
 
-    `check` reads the file through and takes none that is damaged, for who would else find out half way.
+    The file is read through, and none is taken that is damaged, for who would else find out half way; nor one that
+    another process has open.
     """
 
-    def __init__(self, path: Path, schema: Sequence[str], *, check: bool = False) -> None:
+    def __init__(self, path: Path, schema: Sequence[str]) -> None:
         self.path = path
         self.groups = 0
         """Commits so far."""
         with contextlib.ExitStack() as opened:
+            self._lock = StateLock(path)
+            opened.callback(self._lock.release)
             try:
                 # The writer is opened here, so that faults show at once, and used by its thread alone.
                 self._writer = self._connect(opened)
                 self._create(schema)
                 self.reader = self._connect(opened)
                 self.reader.execute("PRAGMA query_only = 1")
-                if check and (fault := self.reader.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                if (fault := self.reader.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                     raise StoreError(f"cannot use {path}, it is damaged: {fault}")
             except sqlite3.Error as error:
                 raise StoreError(f"cannot open {path}: {error}") from None
@@ -83,6 +84,7 @@ class GroupCommit:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self.reader.close()
+        self._lock.release()
 
     def _connect(self, opened: contextlib.ExitStack) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from talkburst.store.documents import Claim, Condition, Document, DocumentInfo, DocumentKey, Outcome, PutResult
-from talkburst.store.group_commit import GroupCommit, StoreError
+from talkburst.store.group_commit import GroupCommit
+from talkburst.store.lock import StoreError
 
 _SCHEMA: Final = (
     "CREATE TABLE documents (auid TEXT NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL, etag TEXT NOT NULL,"

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from talkburst.sip.journal import Change, Journal, Json, Row, RowError, Rows, octets_text
-from talkburst.store.group_commit import GroupCommit, StoreError
+from talkburst.store.group_commit import GroupCommit
+from talkburst.store.lock import StoreError
 
 __all__ = ["Change", "Journal", "Json", "MemoryState", "Row", "RowError", "Rows", "SqliteState", "StateStore"]
 
@@ -67,7 +68,7 @@ class SqliteState:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = GroupCommit(path, _SCHEMA, check=True)
+        self._file = GroupCommit(path, _SCHEMA)
 
     @property
     def commits(self) -> int:

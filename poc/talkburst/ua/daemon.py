@@ -9,7 +9,7 @@ import talkburst
 from talkburst.daemon.control import Answer, Command, ControlError
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ClientSettings, ConfigurationError, Settings
-from talkburst.daemon.start_error import StartError
+from talkburst.daemon.start_error import StartError, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.net import Clock, SipNode, TcpLimits, listen_all
 from talkburst.obs.trace import Trace
@@ -17,6 +17,7 @@ from talkburst.sip.digest import DigestClient
 from talkburst.sip.engine import Engine
 from talkburst.sip.timers import Timers
 from talkburst.sip.uri import UriError
+from talkburst.store import StoreError
 from talkburst.ua.account import Account
 from talkburst.ua.chosen import Choice, ChosenSettings
 from talkburst.ua.client import PocClient
@@ -109,6 +110,7 @@ class ClientDaemon:
             except TimeoutError:
                 self._log.warning("left without all answers", seconds=STOP_LIMIT)
         await self._node.close()
+        self._state.close()
 
     def show(self) -> dict[str, object]:
         """The registration, the PoC Address, the settings as the server tells them."""
@@ -212,3 +214,5 @@ def _state(settings: Settings) -> ClientState:
         return ClientState(directory, settings.client.private_id, settings.client.instance)
     except OSError as error:
         raise StartError(f"cannot write in {directory}: {error.strerror}; {_REMEDY}") from None
+    except StoreError as error:
+        raise cannot_use(error) from None

@@ -1,5 +1,6 @@
 """What the client keeps between runs: its instance id, the entity-tags of its publications, the settings chosen."""
 
+import contextlib
 import json
 import re
 import uuid
@@ -7,16 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from talkburst.daemon.whole_file import write_whole
+from talkburst.store import StateLock, StoreError
 
 
 class ClientState:
-    """One file for each private id in the state directory. What cannot be read is made anew.
+    """One file for each private id in the state directory, for this process alone until `close`.
 
-    OSError when it cannot be written.
+    Raises StoreError for a file that cannot be used: to overwrite it would make another device of this one. OSError
+    when it cannot be written.
     """
 
     def __init__(self, directory: Path, private_id: str, instance: str = "") -> None:
         self._path = directory / f"client-{re.sub(r'[^A-Za-z0-9@.+-]', '_', private_id)}.json"
+        with contextlib.ExitStack() as opened:
+            self._lock = StateLock(self._path)
+            opened.callback(self.close)
+            self._take(instance)
+            opened.pop_all()
+
+    def close(self) -> None:
+        """Let another process have the file."""
+        self._lock.release()
+
+    def _take(self, instance: str) -> None:
         self._kept = self._read()
         known = self._kept.get("instance")
         self.instance = instance or (known if isinstance(known, str) else "") or f"urn:uuid:{uuid.uuid4()}"
@@ -58,9 +72,15 @@ class ClientState:
     def _read(self) -> dict[str, Any]:
         try:
             kept = json.loads(self._path.read_text("utf-8"))
-        except (OSError, ValueError):
+        except FileNotFoundError:
             return {}
-        return kept if isinstance(kept, dict) else {}
+        except OSError as error:
+            raise StoreError(f"cannot read {self._path}: {error.strerror}") from None
+        except ValueError as error:
+            raise StoreError(f"cannot use {self._path}, it is damaged: {error}") from None
+        if not isinstance(kept, dict) or not isinstance(kept.get("instance"), str):
+            raise StoreError(f"cannot use {self._path}, it is damaged: it names no instance")
+        return kept
 
     def _write(self) -> None:
         write_whole(self._path, json.dumps(self._kept, indent=2) + "\n")

@@ -211,7 +211,7 @@ def test_a_file_that_is_no_database_or_too_new_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is a text, not a database, and long enough to be looked at. " * 20)
     with pytest.raises(StoreError, match=r"cannot open .*text.db: file is not a database"):
         SqliteDocuments(tmp_path / "text.db")
-    with pytest.raises(StoreError, match="unable to open"):
+    with pytest.raises(StoreError, match=r"cannot open .*missing/x\.db"):
         SqliteDocuments(tmp_path / "missing" / "x.db")
     newer = sqlite3.connect(tmp_path / "newer.db")
     newer.execute("PRAGMA user_version = 2")

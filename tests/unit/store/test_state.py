@@ -1,11 +1,15 @@
 import asyncio
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from talkburst.store import Change, Journal, MemoryState, SqliteState, StateStore, StoreError
+from talkburst.store import Change, InUseError, Journal, MemoryState, SqliteState, StateStore, StoreError
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -124,3 +128,37 @@ async def test_a_row_that_is_no_json_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot read .*core\.db"):
         store.load()
     await store.close()
+
+
+async def test_a_file_is_for_one_process(tmp_path: Path) -> None:
+    """A lock knows open files, so two stores in one process stand for two processes."""
+    first = SqliteState(tmp_path / "core.db")
+    with pytest.raises(InUseError, match=rf"cannot use .*core\.db: process {os.getpid()} keeps its state there"):
+        SqliteState(tmp_path / "core.db")
+    await first.commit([Change("a", "1", {"n": 1})])
+    await first.close()
+    second = SqliteState(tmp_path / "core.db")
+    assert second.load() == {"a": {"1": {"n": 1}}}
+    await second.close()
+
+
+async def test_a_file_that_could_not_be_opened_is_not_left_locked(tmp_path: Path) -> None:
+    (tmp_path / "core.db").write_text("no database, and long enough to be looked at by whoever opens it. " * 20)
+    with pytest.raises(StoreError, match="not a database"):
+        SqliteState(tmp_path / "core.db")
+    (tmp_path / "core.db").unlink()
+    await SqliteState(tmp_path / "core.db").close()
+
+
+async def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from talkburst.store import SqliteState
+store = SqliteState(Path(sys.argv[1]))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    path = tmp_path / "core.db"
+    ended = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program, str(path)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    await SqliteState(path).close()

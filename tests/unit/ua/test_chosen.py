@@ -1,5 +1,6 @@
 """Settings chosen at run time: how long they hold, and against what."""
 
+import contextlib
 import os
 import resource
 
@@ -16,15 +17,17 @@ NOW = 1_763_820_000.0
 def client(tmp_path):
     """A client's next life, with that configuration; `client.said` is what it decided."""
 
+    lives = contextlib.ExitStack()
+
     def start(**configured):
         start.said = []
-        return ChosenSettings(
-            Wishes(**configured),
-            ClientState(tmp_path, "alice@ims.example"),
-            lambda what, facts: start.said.append((what, facts)),
-        )
+        lives.close()
+        state = ClientState(tmp_path, "alice@ims.example")
+        lives.callback(state.close)
+        return ChosenSettings(Wishes(**configured), state, lambda what, facts: start.said.append((what, facts)))
 
-    return start
+    yield start
+    lives.close()
 
 
 def test_without_a_choice_the_configuration_holds(client):
@@ -93,7 +96,9 @@ def test_a_choice_goes_over_the_settings_of_others_until_the_server_had_it(clien
     ],
 )
 def test_a_choice_that_cannot_be_read_is_none(client, tmp_path, kept):
-    ClientState(tmp_path, "alice@ims.example").keep_choice(kept)
+    state = ClientState(tmp_path, "alice@ims.example")
+    state.keep_choice(kept)
+    state.close()
     assert client().wishes == Wishes()
 
 
