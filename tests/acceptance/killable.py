@@ -13,46 +13,59 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import tomli_w
 
 from harness import environment, talkburst
 
+# A few in every run, more in a longer one.
+SEEDS = [*range(3), *(pytest.param(seed, marks=pytest.mark.longer) for seed in range(3, 40))]
 WITHIN = 20.0  # seconds that anything may take on a busy machine
 QUICK = {"t1": 0.1, "t2": 0.4, "t4": 0.5}
 MODULES = {"core": "talkburst_core", "server": "talkburst_server", "xdms": "talkburst_xdms", "client": "talkburst.ua"}
 
 
 class Killable:
-    """`talkburst NAME`. `flags` are the listening flags it needs, a socket is made for each."""
+    """`talkburst NAME`. `flags` are the listening flags it needs, a socket is made for each.
 
-    def __init__(self, name: str, directory: Path, *flags: str) -> None:
+    With transport "tcp" it is reached over TCP, and listens on UDP besides. `prefix` is a command that runs it.
+    """
+
+    def __init__(
+        self, name: str, directory: Path, *flags: str, transport: str = "udp", prefix: tuple[str, ...] = ()
+    ) -> None:
         self.name = name
         self.strikes = 0
+        self.transport = transport
+        self.control = directory / f"{name}.sock"
         self._directory = directory
+        self._prefix = prefix
         self._log = directory / f"{name}.log"
-        self._sockets = {flag: _bound("tcp" if name == "xdms" else "udp") for flag in flags or ("--listen",)}
+        self._sockets = {flag: _bound(name, transport) for flag in flags or ("--listen",)}
         self._process: asyncio.subprocess.Process | None = None
         self._logging: asyncio.Task[None] | None = None
 
     def address(self, flag: str = "--listen") -> tuple[str, int]:
-        found: tuple[str, int] = self._sockets[flag].getsockname()
+        found: tuple[str, int] = next(iter(self._sockets[flag].values())).getsockname()
         return found
 
-    @property
-    def place(self) -> str:
+    def place(self, flag: str = "--listen") -> str:
         """Where it listens, as [hosts] has it."""
-        return "{}:{}".format(*self.address())
+        over = ";transport=tcp" if self.transport == "tcp" and self.name != "xdms" else ""
+        return "{}:{}".format(*self.address(flag)) + over
 
     async def start(self) -> None:
         arguments = ["--config", str(self._directory / "talkburst.toml"), "--state", str(self.state)]
-        for flag, bound in self._sockets.items():
-            arguments += [flag, f"{'tcp' if self.name == 'xdms' else 'udp'}:fd:{bound.fileno()}"]
+        arguments += ["--control", str(self.control)]
+        for flag, sockets in self._sockets.items():
+            for transport, bound in sockets.items():
+                arguments += [flag, f"{transport}:fd:{bound.fileno()}"]
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", MODULES[self.name], *arguments),
+            *(*self._prefix, sys.executable, "-P", "-m", MODULES[self.name], *arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            pass_fds=[bound.fileno() for bound in self._sockets.values()],
+            pass_fds=[bound.fileno() for sockets in self._sockets.values() for bound in sockets.values()],
             env=environment(),
         )
         assert self._process.stdout is not None
@@ -71,6 +84,11 @@ class Killable:
     @property
     def state(self) -> Path:
         return self._directory / "state"
+
+    @property
+    def process_id(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def strike(self) -> None:
         """kill -9, at this very moment."""
@@ -91,23 +109,23 @@ class Killable:
 
     def disk(self, full: bool) -> None:
         """Whether the running daemon can write to any file."""
-        assert self._process is not None
-        _, hard = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (0 if full else hard, hard))
+        _, hard = resource.prlimit(self.process_id, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.process_id, resource.RLIMIT_FSIZE, (0 if full else hard, hard))
 
     async def close(self) -> None:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
         await self._ended()
-        for bound in self._sockets.values():
-            bound.close()
+        for sockets in self._sockets.values():
+            for bound in sockets.values():
+                bound.close()
 
     def log(self) -> str:
         return self._log.read_text() if self._log.exists() else ""
 
     async def show(self) -> dict[str, Any]:
-        status, out, err = await talkburst(self.name, "show", "--json", "--state", str(self.state))
+        status, out, err = await talkburst(self.name, "show", "--json", "--control", str(self.control))
         assert status == 0, err
         read: dict[str, Any] = json.loads(out)
         return read
@@ -118,9 +136,27 @@ def configure(directory: Path, **tables: Any) -> None:
     (directory / "talkburst.toml").write_text(tomli_w.dumps({"timers": QUICK, **tables}))
 
 
-def _bound(transport: str) -> socket.socket:
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
-    bound.bind(("127.0.0.1", 0))
-    if transport == "tcp":
-        bound.listen(16)
+def _bound(name: str, transport: str) -> dict[str, socket.socket]:
+    """One port, for each transport that the daemon listens on."""
+    if name == "xdms":
+        return {"tcp": _listening(0)}
+    while True:
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.bind(("127.0.0.1", 0))
+        if transport == "udp":
+            return {"udp": datagrams}
+        try:
+            return {"udp": datagrams, "tcp": _listening(datagrams.getsockname()[1])}
+        except OSError:  # somebody has the port for TCP
+            datagrams.close()
+
+
+def _listening(port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        raise
+    bound.listen(128)
     return bound

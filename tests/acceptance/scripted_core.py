@@ -2,6 +2,7 @@
 
 Nothing is lost on the way, since the server's socket outlives the server. What a server had read when it was killed is
 sent again by `send_again`; not before, or a copy would be waiting for the next life of one that has answered already.
+Over TCP that is what was sent on a connection that is closed since.
 """
 
 import asyncio
@@ -12,8 +13,8 @@ from dataclasses import dataclass, field
 
 from killable import WITHIN
 from talkburst.sip.message import Message, Request, Response, response_to
-from talkburst.sip.parser import parse_message
 from talkburst.xml.poc_settings import from_xml
+from wire import Send, Way, Wire
 
 Address = tuple[str, int]
 
@@ -52,12 +53,13 @@ class Watch:
         return self.notifies[-1]
 
 
-class ScriptedCore(asyncio.DatagramProtocol):
-    """One UDP socket toward the server. `on_message(message)` hears all that comes from there, `on_sent(message)` all
+class ScriptedCore:
+    """One address toward the server. `on_message(message)` hears all that comes from there, `on_sent(message)` all
     that goes there."""
 
-    def __init__(self, server: Address) -> None:
+    def __init__(self, server: Address, transport: str = "udp") -> None:
         self.server = server
+        self.wire = Wire(server, transport, self._take)
         self.on_message: Callable[[Message], None] = lambda message: None
         self.on_sent: Callable[[Message], None] = lambda message: None
         self.answers_notify = True
@@ -68,81 +70,67 @@ class ScriptedCore(asyncio.DatagramProtocol):
         self._reg_versions: dict[str, itertools.count[int]] = {}
         self._reg_cseq: dict[str, int] = defaultdict(int)
         self._answers: dict[tuple[str, str], asyncio.Future[Response]] = {}
-        self._unanswered: dict[tuple[str, str], Request] = {}
+        self._unanswered: dict[tuple[str, str], tuple[Request, Way]] = {}
         self._numbers = itertools.count(1)
         self._news = asyncio.Event()
-        self._closed = asyncio.Event()
 
     @classmethod
-    async def open(cls, server: Address) -> "ScriptedCore":
-        _, core = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: cls(server), local_addr=("127.0.0.1", 0)
-        )
+    async def open(cls, server: Address, transport: str = "udp") -> "ScriptedCore":
+        core = cls(server, transport)
+        core.host, core.port = await core.wire.open()
         return core
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert hasattr(transport, "sendto")
-        self._transport = transport
-        self.host, self.port = transport.get_extra_info("sockname")
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._closed.set()
-
     async def close(self) -> None:
-        self._transport.close()
-        await self._closed.wait()
+        await self.wire.close()
 
     # In
 
-    def datagram_received(self, data: bytes, source: Address) -> None:
-        message = parse_message(data)
-        assert isinstance(message, Request | Response), message
+    def _take(self, message: Message, answer: Send) -> None:
         self.log.append(message)
         self.on_message(message)
         if isinstance(message, Response):
             waiting = self._answers.get((message.call_id, str(message.cseq)))
             if waiting is not None and not waiting.done() and message.status >= 200:
                 waiting.set_result(message)
-        elif message.method == "NOTIFY":
-            self._take_notify(message)
-        elif message.method == "SUBSCRIBE":
-            self._take_reg_subscribe(message)
+        elif isinstance(message, Request) and message.method == "NOTIFY":
+            self._take_notify(message, answer)
+        elif isinstance(message, Request) and message.method == "SUBSCRIBE":
+            self._take_reg_subscribe(message, answer)
         self._news.set()
 
-    def error_received(self, error: Exception) -> None:
-        """The server is down: that is what is tried here."""
-
-    def _take_notify(self, notify: Request) -> None:
+    def _take_notify(self, notify: Request, answer: Send) -> None:
         watch = self.watches.get(notify.call_id)
         remote_tag = notify.from_.tag or ""
         if watch is None or watch.remote_tag not in ("", remote_tag):
-            self._reply(notify, 481)
+            self._reply(answer, notify, 481)
             return
         watch.remote_tag = remote_tag
         if all(notify.cseq.number != known.cseq.number for known in watch.notifies):
             watch.notifies.append(notify)
         if self.answers_notify:
-            self._reply(notify, 200)
+            self._reply(answer, notify, 200)
 
-    def _take_reg_subscribe(self, subscribe: Request) -> None:
+    def _take_reg_subscribe(self, subscribe: Request, answer: Send) -> None:
         user = str(subscribe.to.uri).removeprefix("sip:").partition("@")[0]
         if user in self.unregistered:
-            self._reply(subscribe, 481 if subscribe.to.tag else 480)
+            self._reply(answer, subscribe, 481 if subscribe.to.tag else 480)
             return
         self.reg_subscribes[user].append(subscribe)
         expires = subscribe.get("Expires") or "0"
-        self._reply(subscribe, 200, ("Expires", expires), ("Contact", f"<sip:{self.host}:{self.port}>"))
+        self._reply(answer, subscribe, 200, ("Expires", expires), ("Contact", f"<{self.wire.uri()}>"))
         self.notify_reg(user)
 
-    def _reply(self, request: Request, status: int, *headers: tuple[str, object]) -> None:
-        answer = response_to(request, status, to_tag=request.to.tag or "core", headers=headers)
-        self._send(answer)
+    def _reply(self, answer: Send, request: Request, status: int, *headers: tuple[str, object]) -> None:
+        response = response_to(request, status, to_tag=request.to.tag or "core", headers=headers)
+        answer(response.to_bytes())
+        self.on_sent(response)
 
     # Out
 
-    def _send(self, message: Message) -> None:
-        self._transport.sendto(message.to_bytes(), self.server)
+    def _send(self, message: Message) -> Way:
+        way = self.wire.send(message.to_bytes())
         self.on_sent(message)
+        return way
 
     def notify_reg(self, user: str, *, contact: bool = True, state: str = "active;expires=600000") -> None:
         """A NOTIFY in the dialog of the server's reg subscription; nobody waits for its answer."""
@@ -154,7 +142,7 @@ class ScriptedCore(asyncio.DatagramProtocol):
             ("To", str(subscribe.from_)),
             ("Call-ID", subscribe.call_id),
             ("CSeq", f"{self._reg_cseq[subscribe.call_id]} NOTIFY"),
-            ("Contact", f"<sip:{self.host}:{self.port}>"),
+            ("Contact", f"<{self.wire.uri()}>"),
             ("Event", "reg"),
             ("Subscription-State", state),
         ]
@@ -176,24 +164,24 @@ class ScriptedCore(asyncio.DatagramProtocol):
 
     def _request(self, method: str, uri: str, headers: list[tuple[str, str]], via: str = "") -> Request:
         branch = f"z9hG4bK{next(self._numbers)}"
-        top = [("Via", f"SIP/2.0/UDP {self.host}:{self.port};branch={branch}")]
+        top = [("Via", f"{self.wire.via};branch={branch}")]
         below = [("Via", f"SIP/2.0/UDP {via};branch={branch}x")] if via else []
         return Request(method, uri, [*top, *below, ("Max-Forwards", "69"), *headers])
 
     async def ask(self, request: Request) -> Response:
         """The final answer to a request."""
         key = request.call_id, str(request.cseq)
-        self._unanswered[key] = request
         self._answers[key] = asyncio.get_running_loop().create_future()
-        self._send(request)
+        self._unanswered[key] = request, self._send(request)
         answer = await asyncio.wait_for(self._answers[key], WITHIN)
         del self._unanswered[key]
         return answer
 
     def send_again(self) -> None:
         """What a client does while it has no answer: the same request once more."""
-        for request in self._unanswered.values():
-            self._transport.sendto(request.to_bytes(), self.server)
+        for key, (request, way) in list(self._unanswered.items()):
+            if way.lost:
+                self._unanswered[key] = request, self.wire.send(request.to_bytes())
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for what the server sends to make `condition` true."""
@@ -211,7 +199,7 @@ class ScriptedCore(asyncio.DatagramProtocol):
             ("To", f"<sip:{user}@ims.example>"),
             ("Call-ID", f"register-{next(self._numbers)}"),
             ("CSeq", "1 REGISTER"),
-            ("Contact", f"<sip:{self.host}:{self.port}>"),
+            ("Contact", f"<{self.wire.uri()}>"),
             ("Expires", str(expires)),
         ]
         return await self.ask(self._request("REGISTER", "sip:poc.ims.example", headers))
@@ -235,8 +223,8 @@ class ScriptedCore(asyncio.DatagramProtocol):
             ("To", f"<sip:{watch.user}@ims.example>{tag}"),
             ("Call-ID", watch.call_id),
             ("CSeq", f"{watch.cseq} SUBSCRIBE"),
-            ("Contact", f"<sip:{watch.user}@{self.host}:{self.port}>"),
-            ("Record-Route", f"<sip:{self.host}:{self.port};lr>"),
+            ("Contact", f"<{self.wire.uri(watch.user)}>"),
+            ("Record-Route", f"<{self.wire.uri()};lr>"),
             ("Event", "poc-settings"),
             ("Expires", str(expires)),
             ("P-Asserted-Identity", f"<sip:{watch.user}@ims.example>"),

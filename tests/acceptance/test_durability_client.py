@@ -34,13 +34,13 @@ class World:
         configure(
             self.directory,
             hosts={
-                "ims.example": self.core.place,
-                "ims.mnc001.mcc001.3gppnetwork.org": self.core.place,
-                "scscf.ims.example": "{}:{}".format(*self.core.address("--listen-servers")),
-                "poc.ims.example": self.server.place,
+                "ims.example": self.core.place(),
+                "ims.mnc001.mcc001.3gppnetwork.org": self.core.place(),
+                "scscf.ims.example": self.core.place("--listen-servers"),
+                "poc.ims.example": self.server.place(),
             },
             core={"notify_interval": 0},
-            server={"notify_interval": 0, "xcap_root": f"http://{self.xdms.place}/xcap-root"},
+            server={"notify_interval": 0, "xcap_root": f"http://{self.xdms.place()}/xcap-root"},
             trace={"pcap": str(self.directory / "{name}.pcap")},
         )
 
@@ -57,8 +57,8 @@ class World:
 
     async def change(self, answer_mode: str) -> None:
         """The user changes a setting, and the server has it."""
-        state = str(self.client.state)
-        status, _, err = await talkburst("client", "settings", "--state", state, "--answer-mode", answer_mode)
+        control = str(self.client.control)
+        status, _, err = await talkburst("client", "settings", "--control", control, "--answer-mode", answer_mode)
         assert status == 0, err
         await self.until(self.server, lambda shown: answer_modes(shown) == [answer_mode])
         await self.until(self.client, lambda shown: [each["answer_mode"] for each in entities(shown)] == [answer_mode])

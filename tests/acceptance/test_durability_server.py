@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from killable import Killable, configure
+from killable import SEEDS, Killable, configure
 from scripted_core import ScriptedCore, Watch, shown
 from talkburst.sip.message import Message, Request, Response
 
@@ -22,16 +22,17 @@ pytestmark = pytest.mark.acceptance
 Play = Callable[..., Awaitable[tuple[Killable, ScriptedCore]]]
 
 
-@pytest.fixture
-async def play(tmp_path: Path) -> AsyncIterator[Play]:
+@pytest.fixture(params=["udp", "tcp"])
+async def play(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Play]:
     """Starts a server and the core that the test plays; keyword arguments go into [server]."""
-    server = Killable("server", tmp_path)
-    core = await ScriptedCore.open(server.address())
+    transport: str = request.param
+    server = Killable("server", tmp_path, transport=transport)
+    core = await ScriptedCore.open(server.address(), transport)
 
     async def begin(**options: object) -> tuple[Killable, ScriptedCore]:
         configure(
             tmp_path,
-            hosts={"scscf.ims.example": f"127.0.0.1:{core.port}", "poc.ims.example": server.place},
+            hosts={"scscf.ims.example": core.wire.uri().removeprefix("sip:"), "poc.ims.example": server.place()},
             server={"notify_interval": 0, "xcap_root": "http://127.0.0.1:9/", **options},
         )
         await server.start()
@@ -234,7 +235,7 @@ class Life:
         assert (await self.core.publish(self.user, etag=self.etag)).status == 200
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_killed_at_any_moment_it_breaks_no_promise(play: Play, seed: int) -> None:
     """Three users at once; the server is killed twice, each time when a random message has come from it or gone to
     it."""
