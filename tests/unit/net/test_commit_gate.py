@@ -221,6 +221,25 @@ async def test_what_cannot_be_stored_is_answered_500_and_undone(bench: Bench) ->
     assert len(bench.store.asked) == 2
 
 
+async def test_what_cannot_be_stored_is_answered_500_over_tcp_where_the_transaction_has_ended(bench: Bench) -> None:
+    listener = await bench.node.listen("stream", ListenAddress.parse("tcp:127.0.0.1:0"))
+    reader, writer = await asyncio.open_connection(listener.host, listener.port)
+    bench.store.full = True
+    writer.write(
+        b"MESSAGE sip:x SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:5;branch=z9hG4bKa\r\nFrom: <sip:a@x>;tag=1\r\n"
+        b"To: <sip:b@x>\r\nCall-ID: a\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"
+    )
+    await bench.store.begun()
+    assert not bench.engine.servers
+    bench.store.let_go()
+    answer = parse_message(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5))
+    assert isinstance(answer, Response)
+    assert (answer.status, answer.call_id, str(answer.cseq)) == (500, "a", "1 MESSAGE")
+    assert bench.user.kept == []
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_a_request_that_was_abandoned_does_not_leave(bench: Bench) -> None:
     bench.store.full = True
     undone = bench.on_lost
