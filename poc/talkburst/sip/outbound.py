@@ -102,7 +102,7 @@ class Outbound:
         assert isinstance(sent, Response)
         via = sent.via
         source = engine.listener(flow.listener, flow.transport)
-        remote = (via.received or flow.remote[0], via.port or DEFAULT_PORT)
+        remote = (flow.remote[0], via.port or DEFAULT_PORT)  # `received`, where there is one, is where it came from
         open_already = self.connections.find(source, remote)
         if open_already is not None:
             engine.act(Send(open_already, data, response))

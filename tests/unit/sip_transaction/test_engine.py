@@ -177,6 +177,11 @@ def test_a_request_without_a_transaction_is_sent_once(bench) -> None:
             ("192.0.2.9", 6000),
         ),
         (
+            "192.0.2.9:5070;branch=z9hG4bK1;received=203.0.113.1",
+            "192.0.2.9:5070;branch=z9hG4bK1;received=192.0.2.9",
+            ("192.0.2.9", 5070),
+        ),
+        (
             "192.0.2.9;branch=z9hG4bK1;maddr=203.0.113.1",
             "192.0.2.9;branch=z9hG4bK1;maddr=203.0.113.1",
             ("192.0.2.9", 5060),
@@ -190,6 +195,12 @@ def test_a_response_goes_where_the_via_and_the_source_say(bench, via: str, stamp
     assert bench.sent[0][1].flow.remote == reply_to
     assert bench.sent[0][1].flow.local == ("192.0.2.1", 5060)
     assert str(bench.last.via) == f"SIP/2.0/UDP {stamped}"
+
+
+@pytest.mark.parametrize("host", ["[2001:db8::9]", "[2001:DB8::9]"])
+def test_an_ipv6_address_in_via_is_that_of_the_source_without_its_brackets(bench, host: str) -> None:
+    bench.receive(RECEIVED.format(via=f"{host};branch=z9hG4bK1"), source=("2001:db8::9", 6000))
+    assert bench.user.requests[0].request.via.received is None
 
 
 def test_only_the_top_via_is_stamped(bench) -> None:

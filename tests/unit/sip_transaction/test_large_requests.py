@@ -132,6 +132,32 @@ def test_where_the_connection_is_reset_before_a_response_it_goes_by_udp_with_a_n
     assert large.engine.next_deadline() is None
 
 
+def test_a_peer_that_resets_connections_gets_the_next_large_request_by_udp_at_once(large) -> None:
+    large.send()
+    flow = large.take()[0].flow
+    large.engine.connected(flow, large.now)
+    large.engine.transport_failed(flow, large.now)
+    large.take()
+    large.send()
+    assert [action.flow.transport for action in large.take()] == ["UDP"]
+
+
+def test_the_end_of_an_attempt_that_was_given_up_is_not_the_end_of_the_next_one(large) -> None:
+    large.send()
+    (first,) = large.take()
+    large.advance(1)
+    large.take()
+    large.send(uri="sip:192.0.2.9:5070;transport=tcp")
+    (second,) = large.take()
+    assert isinstance(second, Connect)
+    large.engine.transport_failed(first.flow, large.now)
+    large.engine.connected(first.flow, large.now)
+    assert large.take() == [Disconnect(first.flow)]
+    assert large.outcomes == []
+    large.engine.connected(second.flow, large.now)
+    assert [action.flow for action in large.take()] == [second.flow]
+
+
 def test_nobody_answering_by_udp_either_is_one_timeout_from_then_on(large) -> None:
     large.send()
     flow = large.take()[0].flow
