@@ -24,7 +24,7 @@ from talkburst.store import SqliteState, StoreError
 from talkburst.xcap.client import XcapClient
 from talkburst_server.documents import UserDocuments
 from talkburst_server.server import SOFTWARE as PRODUCT
-from talkburst_server.server import PocServer
+from talkburst_server.server import PocServer, ServerPolicy
 
 SOFTWARE: Final = f"{PRODUCT} talkburst/{talkburst.__version__}"
 
@@ -68,16 +68,18 @@ class ServerDaemon:
         self._server = PocServer(
             self._engine,
             _token,
-            uri=own.uri,
+            ServerPolicy(
+                uri=own.uri,
+                software=SOFTWARE,
+                reg_expires=own.reg_expires,
+                settings_expires_max=own.settings_expires_max,
+                notify_interval=own.notify_interval,
+                notify_first=own.notify_first,
+            ),
             trusted=lambda flow: flow.remote[0] in trust,
             fetch=lambda addresses, now: self._documents.fetch(addresses),
             forget=self._documents.forget,
             decide=log.decide,
-            software=SOFTWARE,
-            reg_expires=own.reg_expires,
-            settings_expires_max=own.settings_expires_max,
-            notify_interval=own.notify_interval,
-            notify_first=own.notify_first,
             journal=self._journal,
         )
         self._engine.user = self._server.uas

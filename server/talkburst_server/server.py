@@ -1,6 +1,7 @@
 """The PoC server without its sockets: which room takes which request, and what one tells another."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from talkburst.daemon.shown import Listing
@@ -27,10 +28,22 @@ from talkburst_server.users import User, Users
 SOFTWARE: Final = "PoC-serv/OMA1.0"
 
 
+@dataclass(slots=True, frozen=True, kw_only=True)
+class ServerPolicy:
+    """What the configuration decides; `uri` is the server's own. Durations are seconds."""
+
+    uri: str
+    software: str = SOFTWARE
+    reg_expires: int = 600_000
+    settings_expires_max: int = DEFAULT_EXPIRES
+    notify_interval: float = 5.0
+    notify_first: bool = False
+
+
 class PocServer:
     """The participating PoC server of its users, behind an IMS core.
 
-    `uri` is its own SIP URI, `trusted(flow)` says whose identities it believes.
+    `trusted(flow)` says whose identities it believes.
     `fetch(addresses, now)` is called when the XDM documents of a user's PoC Addresses are due, and `forget(addresses)`
     when the user has gone. Neither may block. What must not be lost is written to `journal`.
     """
@@ -39,29 +52,24 @@ class PocServer:
         self,
         engine: Engine,
         token: Callable[[], str],
+        policy: ServerPolicy,
         *,
-        uri: str,
         trusted: Callable[[Flow], bool],
         fetch: Callable[[Sequence[str], float], None],
         forget: Callable[[Sequence[str]], None],
         decide: Decide,
-        software: str = SOFTWARE,
-        reg_expires: int = 600_000,
-        settings_expires_max: int = DEFAULT_EXPIRES,
-        notify_interval: float = 5.0,
-        notify_first: bool = False,
         journal: Journal | None = None,
     ) -> None:
         self._engine = engine
         self._trusted = trusted
-        self._uri = uri
+        self._policy = policy
         self._fetch = fetch
         self._forget = forget
         self._decide = decide
-        self._software = software
-        self._reg_expires = reg_expires
         self.users = Users(journal=journal)
-        self.uas = Uas(engine, token, allow_events=(PACKAGE,), accept=(SETTINGS_TYPE, REGINFO_TYPE), software=software)
+        self.uas = Uas(
+            engine, token, allow_events=(PACKAGE,), accept=(SETTINGS_TYPE, REGINFO_TYPE), software=policy.software
+        )
         self.settings = PocSettingsPackage(
             engine,
             self.uas,
@@ -69,9 +77,9 @@ class PocServer:
             token,
             trusted=trusted,
             decide=decide,
-            max_expires=settings_expires_max,
-            notify_interval=notify_interval,
-            notify_first=notify_first,
+            max_expires=policy.settings_expires_max,
+            notify_interval=policy.notify_interval,
+            notify_first=policy.notify_first,
             journal=journal,
         )
         self.third_party = ThirdPartyRegistrar(
@@ -85,6 +93,10 @@ class PocServer:
         )
         self._requester = Requester(engine, None, token)
         self.subscriber = Subscriber(engine, self.uas, packages=("reg",))
+        self._serve()
+
+    def _serve(self) -> None:
+        """Which room takes which request."""
         self.uas.serve("REGISTER", self.third_party.on_register)
         self.uas.serve("NOTIFY", self._from_trusted(self.subscriber.on_notify))
         self.uas.serve("SUBSCRIBE", self._from_trusted(self.settings.notifier.on_subscribe))
@@ -145,7 +157,7 @@ class PocServer:
         on_change: Callable[[], None],
     ) -> Subscription:
         """TS 24.229 5.7.1.1: an application server watches under its own identity, which stands in the criteria."""
-        own = parse_name_addr(f"<{self._uri}>")
+        own = parse_name_addr(f"<{self._policy.uri}>")
         listener = self._engine.source(Request("SUBSCRIBE", user, [("Route", route)] if route else []))
         return Subscription(
             self._requester,
@@ -156,11 +168,11 @@ class PocServer:
                 to=NameAddr("", parse_name_addr(f"<{user}>").uri, {}),
                 contact=f"<{contact_uri(listener)}>",
                 accept=REGINFO_TYPE,
-                headers=[("P-Asserted-Identity", own), ("User-Agent", self._software)],
+                headers=[("P-Asserted-Identity", own), ("User-Agent", self._policy.software)],
                 route=[route] if route else [],
             ),
             subscriber=self.subscriber,
-            expires=self._reg_expires,
+            expires=self._policy.reg_expires,
             on_notify=on_notify,
             on_end=on_end,
             on_change=on_change,

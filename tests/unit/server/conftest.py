@@ -11,7 +11,7 @@ from talkburst.sip.journal import Journal
 from talkburst.sip.message import Request, Response, response_to
 from talkburst.sip.parser import parse_message
 from talkburst.xml.poc_settings import from_xml
-from talkburst_server.server import PocServer
+from talkburst_server.server import PocServer, ServerPolicy
 
 START = 1_763_800_000.0
 SERVER = ("127.0.0.1", 5070)
@@ -79,13 +79,12 @@ class ServerBench:
         self.server = PocServer(
             self.engine,
             self._token,
-            uri="sip:poc.ims.example",
+            ServerPolicy(uri="sip:poc.ims.example", **self.options),
             trusted=lambda flow: flow.remote[0] == CORE[0],
             fetch=lambda addresses, now: self.fetched.append(list(addresses)),
             forget=lambda addresses: self.forgotten.append(list(addresses)),
             decide=lambda what, facts: self.decisions.append((what, dict(facts))),
             journal=self.journal,
-            **self.options,
         )
         self.engine.user = self.server.uas
 

@@ -16,7 +16,7 @@ from talkburst.ua.settings import Wishes
 from talkburst_core import credentials, profile
 from talkburst_core.core import Core, Policy
 from talkburst_core.daemon import world
-from talkburst_server.server import PocServer
+from talkburst_server.server import PocServer, ServerPolicy
 
 START = 1_763_800_000.0
 HOSTS = {
@@ -245,12 +245,11 @@ class World(Network):
         self.server = PocServer(
             engine,
             self.token,
-            uri="sip:poc.ims.example",
+            ServerPolicy(uri="sip:poc.ims.example", notify_first=self.notify_first),
             trusted=lambda flow: flow.remote == ("127.0.0.1", 5054) or flow.reliable,  # from whatever port
             fetch=lambda addresses, now: self.fetched.append(list(addresses)),
             forget=lambda addresses: None,
             decide=self.decide,
-            notify_first=self.notify_first,
         )
         engine.user = self.server.uas
 
