@@ -118,6 +118,9 @@ class SipNode:
 
     async def begin(self) -> None:
         """Read from every socket that was opened."""
+        for listener, _ in self._bound:
+            if listener.transport == "UDP":
+                self._shown[listener.name] = await _shown(listener)
         bound, self._bound = self._bound, []
         for listener, opened in bound:
             if listener.transport == "UDP":
@@ -127,8 +130,6 @@ class SipNode:
                 await self._connections.listen(listener, opened)
 
     def _begin_udp(self, listener: Listener, opened: socket.socket) -> None:
-        wildcard = listener.host in ("0.0.0.0", "::")
-        self._shown[listener.name] = listener.advertised if wildcard else (listener.host, listener.port)
         self._sockets[listener.name] = UdpSocket(
             opened, partial(self._on_datagram, listener), self.pump, partial(self._on_unreachable, listener)
         )
@@ -296,6 +297,19 @@ class SipNode:
         delay = math.ceil(max(0.0, deadline - self.now()) * 1000) / 1000
         self._wake = asyncio.get_running_loop().call_later(delay, self._on_time)
         self._wake_at = deadline
+
+
+async def _shown(listener: Listener) -> Address:
+    """How the trace, in which there are no names, shows this end: a wildcard by the address that it advertises."""
+    if listener.host not in ("0.0.0.0", "::"):
+        return listener.host, listener.port
+    host, port = listener.advertised
+    try:
+        async with asyncio.timeout(RESOLVE_TIMEOUT):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):  # peers may know the name all the same
+        return listener.host, port
+    return str(found[0][4][0]), port
 
 
 def _promises(unit: Unit) -> Iterator[Send]:

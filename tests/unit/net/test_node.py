@@ -204,6 +204,17 @@ async def test_a_wildcard_listener_is_known_by_what_it_advertises(make_node) -> 
     assert {local for local, _ in node.tap.ends} == {("127.0.0.1", listener.port)}
 
 
+@pytest.mark.parametrize(("name", "shown"), [("localhost", "127.0.0.1"), ("nobody.invalid", "0.0.0.0")])
+async def test_the_trace_shows_an_address_where_a_name_is_advertised(make_node, name: str, shown: str) -> None:
+    node = make_node()
+    listener = await node.sip.listen("main", ListenAddress.parse("udp:0.0.0.0:0"), (name, 0))
+    assert listener.advertised == (name, listener.port)
+    other = make_node()
+    await other.listen()
+    assert (await other.ask(f"sip:127.0.0.1:{listener.port}")).status == 200
+    assert {local for local, _ in node.tap.ends} == {(shown, listener.port)}
+
+
 async def test_a_closed_node_has_freed_its_port(make_node) -> None:
     node = make_node()
     listener = await node.listen()
