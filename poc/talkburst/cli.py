@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": _Place("talkburst.demo.command", "the 32 steps between four real processes, judged as they happen"),
     "check": _Place("talkburst.check", "verdicts for a capture of anybody's traffic, or live from HEP3 senders"),
     "ladder": _Place("talkburst.check", "the ladder diagram of a capture in the terminal"),
+    "health": _Place("talkburst.health", "whether a running daemon is well, for health checks"),
     "core": _Place("talkburst_core.__main__", "the SIP/IP core: registrar, proxy, reg-event notifier"),
     "server": _Place("talkburst_server.__main__", "the PoC server: reg-event watcher, poc-settings"),
     "xdms": _Place("talkburst_xdms.__main__", "the XDMS: XCAP documents over HTTP"),

@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from talkburst.daemon.faults import near
 from talkburst.daemon.log import Log
+from talkburst.daemon.near import near
 from talkburst.daemon.start_error import StartError
 
 LONGEST_REQUEST = 64 * 1024  # octets in a line

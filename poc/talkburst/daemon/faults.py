@@ -1,13 +1,14 @@
 """Says what is wrong with a configuration in the words of the file, not of the library that found it."""
 
-import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from talkburst.daemon.near import near
 
 Path = tuple[str | int, ...]
 
@@ -42,12 +43,6 @@ class Source(NamedTuple):
 def explain(error: ValidationError, model: type[BaseModel], sources: Sequence[Source]) -> list[str]:
     """One line for each fault; `sources` in order of precedence."""
     return [_line(fault, model, sources) for fault in error.errors(include_url=False)]
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "x"?` when something known is close, else empty."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def _line(fault: ErrorDetails, model: type[BaseModel], sources: Sequence[Source]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from talkburst.daemon.control import Answer, Command, ControlServer
+from talkburst.daemon.control import Answer, Command, ControlError, ControlServer
 from talkburst.daemon.log import Log, configure
 from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.shown import select
@@ -57,6 +57,14 @@ class Ending(Protocol):
 
     async def ended(self) -> None:
         """Wait for that; raises StartError, which says why. Awaited once the daemon has started."""
+
+
+@runtime_checkable
+class Lacking(Protocol):
+    """A daemon that has work to do after it is ready, before it is what its user wants of it."""
+
+    def lacks(self) -> str:
+        """What is not done yet, for a human; empty when nothing is."""
 
 
 Make = Callable[[Settings, Trace, Log], Daemon]
@@ -112,7 +120,7 @@ async def _serve(make: Make, settings: Settings, name: str, control: Path | None
         try:
             addresses = await _start(daemon, settings, stopping)
             if addresses is not None:
-                await server.serve({"show": _show(daemon), **daemon.commands})
+                await server.serve({"show": _show(daemon), "health": health_of(daemon), **daemon.commands})
                 log.info("ready", addresses=addresses)
                 _announce(" ".join(["ready", name, *addresses]))
                 await _until(stopping, daemon)
@@ -193,6 +201,17 @@ def _show(daemon: Daemon) -> Command:
         return select(daemon.show(), arguments.get("of"), arguments.get("limit"))
 
     return show
+
+
+def health_of(daemon: Daemon) -> Command:
+    """The command `health`: an error with what the daemon lacks, if it lacks anything."""
+
+    async def health(_: Answer) -> Answer:
+        if isinstance(daemon, Lacking) and (lack := daemon.lacks()):
+            raise ControlError(lack)
+        return {}
+
+    return health
 
 
 def _on_signals(log: Log) -> asyncio.Event:

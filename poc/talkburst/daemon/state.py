@@ -1,12 +1,17 @@
 """Where a daemon keeps what it must not lose, and its control socket."""
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from talkburst.daemon.settings import Settings
 from talkburst.daemon.start_error import StartError
+
+if TYPE_CHECKING:  # who only looks for a socket does without pydantic, which takes longer than the question
+    from talkburst.daemon.settings import Settings
 
 
 def state_path(settings: Settings, environ: Mapping[str, str] | None = None) -> Path:
@@ -34,7 +39,12 @@ def state_directory(settings: Settings, environ: Mapping[str, str] | None = None
 
 def control_path(settings: Settings, name: str) -> Path:
     """The control socket of the daemon of that name, where `--control` says nothing else."""
-    return state_path(settings) / f"{name}.sock"
+    return control_socket(state_path(settings), name)
+
+
+def control_socket(directory: Path, name: str) -> Path:
+    """The control socket of the daemon of that name in a state directory."""
+    return directory / f"{name}.sock"
 
 
 def _platform_directory(environ: Mapping[str, str]) -> Path:

@@ -162,6 +162,15 @@ class PocClient:
             "settings": None if self._session is None else self._session.show(),
         }
 
+    def lacks(self) -> str:
+        """What is still to be done, for a human: empty when registered and agreed with the server on the settings."""
+        state = self._registration.state
+        if state is not State.REGISTERED:
+            return f"registration: {state.value}"
+        if self._session is None:
+            return "no PoC Address yet"
+        return self._session.lacks()
+
     def _unsubscribe(self, now: float, done: Done) -> None:
         """Both subscriptions at the same time; `done` is called when both are over."""
         waiting = [self._reg_event.stop, *([] if self._session is None else [self._session.stop])]

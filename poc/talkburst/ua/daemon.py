@@ -117,6 +117,10 @@ class ClientDaemon:
         shown = {} if self._client is None else self._client.show(self._node.now())
         return {**shown, "wishes_from": self._chosen.source, "counters": dict(self._engine.counters)}
 
+    def lacks(self) -> str:
+        """What is still to be done until the user's settings are known, and ours are published if they are to be."""
+        return "not started yet" if self._client is None else self._client.lacks()
+
     def _on_refused(self, why: str) -> None:
         if not self._refused.done():
             self._refused.set_result(why)

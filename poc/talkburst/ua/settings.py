@@ -156,6 +156,15 @@ class SettingsSession:
             "entities": None if self.entities is None else [_shown(entity) for entity in self.entities],
         }
 
+    def lacks(self) -> str:
+        """What is still to be done, for a human; empty when nothing is."""
+        if self.entities is None:
+            return f"settings not told yet; subscription: {self._subscription.state}"
+        keeps = self._wishes.on_conflict == "keep" and any(entity.id != self.entity_id for entity in self.entities)
+        if self._publisher.expires_at is not None or keeps or not self._wishes.publish:
+            return ""
+        return f"settings: {self._publisher.state.value}"
+
     def _subscribe(
         self,
         on_notify: Callable[[Request, SubscriptionState, float], None],

@@ -401,3 +401,33 @@ def test_going_back_to_a_configuration_that_publishes_nothing_withdraws(make_wor
     world.run(1)
     assert told == [("published", ""), ("withdrawn", "")]
     assert world.stored() == {}
+
+
+def test_the_client_lacks_something_until_its_settings_are_published(make_world, make_device):
+    world = make_world(with_server=False)
+    device = make_device(world)
+    lacks = device.client.lacks
+    assert lacks() == "registration: not registered"
+    world.drop = lambda message, source, target: target[1] == 5060
+    device.start()
+    assert lacks() == "registration: registering"
+    world.drop = lambda message, source, target: False
+    world.run(10)
+    assert lacks().startswith("settings not told yet; subscription: ")
+    world.start_server()
+    world.drop = lambda message, source, target: target[1] == 5070 and getattr(message, "method", "") == "PUBLISH"
+    world.run(40)
+    assert lacks() == "settings: waiting to try again"
+    world.drop = lambda message, source, target: False
+    world.run(60)
+    assert lacks() == ""
+
+
+@pytest.mark.parametrize("wishes", [{"publish": False}, {"on_conflict": "keep"}])
+def test_a_client_that_publishes_nothing_lacks_nothing_once_it_was_told(make_world, make_device, wishes):
+    world = make_world()
+    make_device(world).start(20)
+    second = make_device(world, port=5091, number=2, private_id="alice-2@ims.example", **wishes)
+    second.start(20)
+    assert world.requests("PUBLISH", 5091) == []
+    assert second.client.lacks() == ""
