@@ -6,6 +6,7 @@ import asyncio
 import io
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -55,6 +56,14 @@ _ROLE = click.option(
 @click.command("check", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("capture", type=_CAPTURE, required=False)
 @click.option("--hep", metavar="tcp:HOST:PORT", help="listen here for HEP3 instead of reading a capture")
+@click.option(
+    "--flows",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="with --hep, how many registrations to judge, each as soon as it is decided",
+)
 @_ROLE
 @click.option("--report", type=_CAPTURE, help="write the verdicts as JSON here (FILE.json)")
 @click.option(
@@ -65,27 +74,35 @@ _ROLE = click.option(
     help="seconds a step may take after its cause",
 )
 def check(
-    capture: Path | None, hep: str | None, named: list[tuple[str, tuple[str, int]]], report: Path | None, wait: float
+    capture: Path | None,
+    hep: str | None,
+    flows: int,
+    named: list[tuple[str, tuple[str, int]]],
+    report: Path | None,
+    wait: float,
 ) -> None:
     """Judge the 32 steps in CAPTURE (pcap or pcapng, anybody's traffic), or live from HEP3 senders.
 
     With --hep it ends as soon as the first registration, and any other begun by then, is decided: all steps came, or
-    nothing came within --wait. Ctrl-C ends it sooner and judges what came. For a later client, start it again.
+    nothing came within --wait. With --flows N it goes on, shows the verdicts on each as it is decided, and ends when
+    it has judged N. Ctrl-C ends it sooner and judges what came.
 
     Exit code 0 if every step passed, 1 if one failed or there was no SIP, 3 if some hops were not captured.
     """
     if (capture is None) == (hep is None):
         raise click.UsageError("name a CAPTURE, or listen with --hep tcp:HOST:PORT")
+    if flows > 1 and hep is None:
+        raise click.UsageError("--flows goes with --hep; of a CAPTURE every flow is judged")
     if report is not None and report.suffix != ".json":
         raise click.BadParameter(f"{report}: reports are written as JSON, so the name has to end in .json")
     roles = roles_named(named)
     _escape_unknown_letters()
     if capture is not None:
-        reports = _judge(capture, roles, wait)
+        status = conclude(_judge(capture, roles, wait), report)
     else:
         assert hep is not None
-        reports = asyncio.run(_listen(hep, roles, wait))
-    raise click.exceptions.Exit(conclude(reports, report))
+        status = asyncio.run(_listen(hep, roles, wait, flows, report))
+    raise click.exceptions.Exit(status)
 
 
 @click.command("ladder", context_settings={"help_option_names": ["-h", "--help"]})
@@ -115,13 +132,24 @@ def roles_named(named: list[tuple[str, tuple[str, int]]]) -> Roles:
 
 def conclude(reports: list[Report], file: Path | None) -> int:
     """Print the verdicts, write the newest flow's report, and give the exit code: the worst of all flows."""
+    show_verdicts(reports, named=len(reports) > 1)
+    return close(reports, file)
+
+
+def show_verdicts(reports: Iterable[Report], *, named: bool) -> None:
+    """Print them; `named` says of each whose flow it is."""
     for report in reports:
         click.echo("")
-        if len(reports) > 1:
+        if named:
             click.echo(
                 f"{report.identity or 'unknown user'}, {report.contact or 'unknown contact'}, Call-ID {report.call_id}"
             )
         click.echo(verdict_table(report))
+    sys.stdout.flush()
+
+
+def close(reports: list[Report], file: Path | None) -> int:
+    """Write the newest flow's report, and give the exit code: the worst of all flows."""
     if file is not None:
         write_report(reports[-1], file)
     codes = {report.exit_code for report in reports}
@@ -165,8 +193,8 @@ def _read(capture: Path) -> CaptureFile:
     return read
 
 
-async def _listen(hep: str, roles: Roles, wait: float) -> list[Report]:
-    """Take frames until the flow that comes is decided, or until Ctrl-C."""
+async def _listen(hep: str, roles: Roles, wait: float, flows: int, file: Path | None) -> int:
+    """Take frames until that many flows are decided and shown, or until Ctrl-C; the exit code."""
     try:
         transport, host, port = parse_endpoint(hep)
     except ValueError as error:
@@ -184,9 +212,31 @@ async def _listen(hep: str, roles: Roles, wait: float) -> list[Report]:
     click.echo(f"listening for HEP3 on {transport}:{show_host_port(*address)}; Ctrl-C ends and judges")
     sys.stdout.flush()
     try:
-        await live.decided(ended)
+        early = await _show_as_decided(live, ended, flows)
     finally:
         await collector.close()
     count = len(live.frames)
     _need_sip(live.frames, f"{count} frame{'s' * (count != 1)} reported to {transport}:{show_host_port(*address)}")
-    return live.reports(ended=True)
+    late = _beyond(early, live.reports(ended=True))
+    show_verdicts(late, named=flows > 1 or len(late) > 1)
+    return close([*early, *late], file)
+
+
+async def _show_as_decided(live: LiveCheck, ended: asyncio.Event, flows: int) -> list[Report]:
+    """Wait for that many flows, or until `ended`; the reports on all but the last, which are shown as they come."""
+    shown: list[Report] = []
+    for count in range(1, flows + 1):
+        await live.decided(ended, flows=count)
+        if count == flows or ended.is_set():
+            break
+        news = _beyond(shown, live.reports(ended=False))
+        show_verdicts(news, named=True)
+        click.echo("")  # the ladder goes on
+        shown += news
+    return shown
+
+
+def _beyond(shown: list[Report], reports: list[Report]) -> list[Report]:
+    """The reports on flows that were not shown yet. A verdict that was shown stands."""
+    known = {(report.call_id, report.contact) for report in shown}
+    return [report for report in reports if (report.call_id, report.contact) not in known]
