@@ -99,6 +99,17 @@ async def test_each_flow_is_shown_as_soon_as_it_is_decided_and_once(judge, autho
     assert live.seen.count("192.0.2.11:5091, Call-ID") == 1
 
 
+async def test_what_core_and_server_go_on_with_from_an_earlier_registration_is_no_flow(judge, author):
+    """After a restart the server may renew its subscription long before a client comes."""
+    live = await judge()
+    earlier = author(name="z", start=time.time() - 60).write().only(7, 8)
+    await live.send(earlier.reported())
+    await live.until("7 SUBSCRIBE reg")
+    await live.send(author(start=time.time() - 0.5).write().reported())
+    assert await live.end() == 0
+    assert "pass: 32 of 32 steps passed" in live.seen
+
+
 async def test_a_flow_that_failed_decides_the_exit_code_and_the_newest_is_the_report(judge, author, tmp_path):
     live = await judge("--flows", "2", "--wait", "0.6", "--report", str(tmp_path / "report.json"))
     await live.send(author(start=time.time() - 0.5).write().without(32).reported())
