@@ -7,13 +7,16 @@ PYTHONS ?= 3.11 3.13
 FLOW_TESTS := tests/unit tests/acceptance/test_demo.py tests/acceptance/test_scenarios.py tests/acceptance/test_by_hand.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pythons check acceptance interop bench-demo clean
+.PHONY: help demo compose-demo test test-all test-pythons check acceptance interop bench-demo clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## the 32 steps between four real processes, with the ladder and the verdicts
 	@$(BIN)/talkburst demo $(DEMO)
+
+compose-demo: ## the same in containers: docker-compose.yml, where need be on a docker engine of its own (COMPOSE=--stay)
+	@docker/compose-demo $(COMPOSE)
 
 test: $(VENV)/.installed-test check ## gates (ruff, mypy --strict, import-linter), then the tests
 	$(BIN)/python -m pytest -m "not longer" $(PYTEST)

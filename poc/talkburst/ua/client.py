@@ -164,9 +164,8 @@ class PocClient:
 
     def lacks(self) -> str:
         """What is still to be done, for a human: empty when registered and agreed with the server on the settings."""
-        state = self._registration.state
-        if state is not State.REGISTERED:
-            return f"registration: {state.value}"
+        if not self.registered:
+            return f"registration: {self._registration.state.value}"
         if self._session is None:
             return "no PoC Address yet"
         return self._session.lacks()
