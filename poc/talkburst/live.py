@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 import sys
 import time
 
@@ -37,7 +38,7 @@ class LiveCheck:
         self._checker = Checker(roles, wait, hints)
         self.started = hints.started or time.time()
         self._ladder = Ladder(ascii_only=needs_ascii(sys.stdout))
-        self._held: list[tuple[float, int, float, Frame]] = []
+        self._held: list[tuple[float, int, float, Frame | str]] = []
         self._order = itertools.count()
 
     def frame(self, frame: Frame) -> None:
@@ -45,19 +46,33 @@ class LiveCheck:
         if not self.frames:
             click.echo(self._ladder.header())
         self.frames.append(frame)
-        heapq.heappush(self._held, (frame.time, next(self._order), time.monotonic(), frame))
+        self._hold(frame.time, frame)
 
-    async def decided(self, ended: asyncio.Event, flows: int = 1) -> None:
+    def remark(self, at: float, text: str) -> None:
+        """Show what somebody said at that time (seconds since the epoch) between the messages."""
+        self._hold(at, text)
+
+    @property
+    def flow_count(self) -> int:
+        """How many registrations have begun, as far as is shown."""
+        return self._checker.flow_count
+
+    async def decided(self, ended: asyncio.Event, flows: int = 1, patience: float | None = None) -> None:
         """Return when nothing can change the verdict on that many flows any more, or when `ended` is set.
 
-        A flow that does not begin is waited for as long as a step.
+        A flow that does not begin is waited for `patience` seconds; without that as long as a step, or for ever where
+        nobody said since when.
         """
-        patience = time.time() + self._wait
+        if patience is None:
+            patience = math.inf if self._hints.started is None else self._wait
+        until = time.time() + patience
         while not ended.is_set():
             self._release(HOLD)
-            if not self._held and self._checker.decided(time.time()):
-                begun = self._checker.flow_count
-                if begun >= flows or (self._hints.started is not None and time.time() >= patience):
+            if not self._held:
+                now, begun = time.time(), self._checker.flow_count
+                if begun < flows and now >= until and not begun:
+                    return
+                if (begun >= flows or now >= until) and self._checker.decided(now):
                     return
             try:
                 await asyncio.wait_for(ended.wait(), TICK)
@@ -72,9 +87,15 @@ class LiveCheck:
             checker.add(frame)
         return checker.reports(time.time(), ended)
 
+    def _hold(self, at: float, item: Frame | str) -> None:
+        heapq.heappush(self._held, (at, next(self._order), time.monotonic(), item))
+
     def _release(self, hold: float) -> None:
         now = time.monotonic()
         while self._held and now - self._held[0][2] >= hold:
-            frame = heapq.heappop(self._held)[3]
-            for event in self._checker.feed(frame):
+            at, _, _, item = heapq.heappop(self._held)
+            if isinstance(item, str):
+                click.echo(self._ladder.remark(at, item))
+                continue
+            for event in self._checker.feed(item):
                 click.echo(self._ladder.line(event))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import click
 import talkburst_core
 from talkburst.daemon.configuration import load, read_file
 from talkburst.daemon.settings import ConfigurationError
+from talkburst.demo.placement import LOOPBACK, PORT_NAMES, Placement, PlacementError, placement
 from talkburst.demo.run import DemoRun, Options
 from talkburst.demo.scenario import SCENARIOS
 from talkburst_core import credentials
@@ -46,6 +47,33 @@ from talkburst_core import credentials
 @click.option(
     "--wait", type=click.FloatRange(min=0.1), help="seconds a step may take after its cause  [default: 20 times T1]"
 )
+@click.option(
+    "--external",
+    metavar="ROLE[=HOST:PORT]",
+    multiple=True,
+    help="a program of yours takes the place of client, core, server or xdms (repeatable); HOST:PORT is where it is, "
+    "where that is not its place in the demo world",
+)
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    default=LOOPBACK,
+    show_default=True,
+    help="the address of this machine on which our daemons listen",
+)
+@click.option(
+    "--port",
+    metavar="NAME=PORT",
+    multiple=True,
+    help=f"where a daemon listens, by {', '.join(PORT_NAMES)}; 0: any free port (repeatable)  "
+    "[default: with --external those of the demo world, if they are free]",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="how long programs of yours are waited for  [default: until Ctrl-C]",
+)
 def demo(
     transport: str,
     scenario: str,
@@ -55,10 +83,16 @@ def demo(
     state: Path | None,
     config: Path | None,
     wait: float | None,
+    external: tuple[str, ...],
+    host: str,
+    port: tuple[str, ...],
+    patience: float | None,
 ) -> None:
     """Run the 32 steps between four real processes on free loopback ports, show them as they happen, and judge them.
 
-    Exit code 0 only if every step passed.
+    With --external it prints what your program has to know, waits for it, and judges it by what our daemons see.
+
+    Exit code 0 only if every step passed, 3 if some could not be seen because both of their ends are yours.
     """
     given: Mapping[str, Any] = {}
     try:
@@ -70,6 +104,7 @@ def demo(
         for problem in error.problems:
             click.echo(f"demo: {problem}", err=True)
         raise click.exceptions.Exit(2) from None
+    placed = _placed(host, port, external, scenario)
     for path in (report, pcap):
         if path is not None and not path.absolute().parent.is_dir():
             raise click.BadParameter(f"{path}: there is no directory {path.absolute().parent}")
@@ -89,9 +124,24 @@ def demo(
         stay=stay,
         temporary=state is None and not stay,
         fresh=state is None or not any(directory.iterdir()),
+        placement=placed,
+        patience=patience,
         passwords=_passwords(settings.core.credentials),
     )
     raise click.exceptions.Exit(asyncio.run(DemoRun(options).run()))
+
+
+def _placed(host: str, ports: Sequence[str], external: Sequence[str], scenario: str) -> Placement:
+    try:
+        placed = placement(host, ports, external)
+    except PlacementError as error:
+        raise click.UsageError(str(error)) from None
+    if SCENARIOS[scenario].second and {"client", "core"} <= placed.external.keys():
+        raise click.UsageError(
+            f"--scenario {scenario} with --external client and core: nothing of ours would see the second client; "
+            "leave one of them to us"
+        )
+    return placed
 
 
 def _passwords(path: str) -> dict[str, str]:

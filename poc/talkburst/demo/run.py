@@ -17,13 +17,17 @@ import click
 
 from talkburst.check import conclude
 from talkburst.daemon.address import show_host_port
-from talkburst.demo.documents import DocumentRefusedError, put_documents
+from talkburst.demo.arrivals import Arrivals, say
+from talkburst.demo.documents import DocumentRefusedError
+from talkburst.demo.guide import Guide
+from talkburst.demo.placement import Placement
 from talkburst.demo.processes import DaemonProcess, DaemonStartError
+from talkburst.demo.remarks import Remarks
 from talkburst.demo.scenario import Scenario
+from talkburst.demo.sockets import PortError
 from talkburst.demo.world import CONFIGURATION, World
 from talkburst.flow.evidence import Hints
 from talkburst.flow.report import Report
-from talkburst.flow.roles import ROLES
 from talkburst.live import LiveCheck
 from talkburst.obs.frame import Frame
 from talkburst.obs.hep import HepCollector
@@ -39,6 +43,7 @@ class Options:
 
     `wait`: seconds a step may take after its cause. `fresh`: the state directory was empty. `temporary`: the directory
     goes with a run that passed. `passwords`: of the core's subscribers by private id, to judge the response in step 3.
+    `patience`: seconds to wait for programs from outside, until they are there or begin; None: as long as it takes.
     """
 
     directory: Path
@@ -51,6 +56,8 @@ class Options:
     stay: bool = False
     fresh: bool = True
     temporary: bool = False
+    placement: Placement = field(default_factory=Placement)
+    patience: float | None = None
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -71,13 +78,16 @@ class DemoRun:
         collector = HepCollector(self._frame)
         options = self._options
         trace = await collector.listen()
-        world = World(options.directory, options.given, options.scenario, trace, options.transport)
+        world = World(options.directory, options.given, options.scenario, trace, options.transport, options.placement)
         try:
             status = await self._flow(world)
         except BrokenPipeError:
             raise  # whoever read our output has gone; click ends quietly
         except (DaemonStartError, DocumentRefusedError, XcapUnreachableError) as error:
             click.echo(f"demo: {error}", err=True)
+            status = 1
+        except PortError as error:
+            click.echo(f"demo: {error.strerror} (--port names another)", err=True)
             status = 1
         except OSError as error:
             click.echo(f"demo: {error.filename or self._options.directory}: {error.strerror}", err=True)
@@ -94,25 +104,52 @@ class DemoRun:
     async def _flow(self, world: World) -> int:
         world.prepare()
         self._introduce(world)
-        await world.start("xdms", "server", "core")
-        await put_documents(world.xcap_root, self._options.scenario.owner, self._options.scenario.password)
-        live = self._live = LiveCheck(world.roles(), self._options.wait, self._hints())
-        watchers = [asyncio.create_task(self._watch(world.daemons[name])) for name in ("xdms", "server", "core")]
+        begins_outside = "client" in world.placement.external
+        # A client from outside may be waiting already: nobody takes its REGISTER before everything else is in place.
+        daemons = [part.name for part in world.parts if part.section != "client"]
+        first = [name for name in daemons if name == "xdms" or not begins_outside]
+        await world.start(*first)
+        arrivals = Arrivals(world, self._options.patience, self._ended)
+        await arrivals.provide()
+        live = self._live = LiveCheck(world.roles(), self._options.wait, self._hints(world))
+        await world.start(*(name for name in daemons if name not in first))
+        watchers = [asyncio.create_task(self._watch(world.daemons[name])) for name in daemons]
+        if world.placement.external:
+            watchers.append(asyncio.create_task(self._remarks(world, live).follow(self._ended)))
+        await arrivals.of_those_we_ask()
+        await self._clients(world, live, watchers)
+        if not self._ended.is_set():
+            await arrivals.of_client(live)
+        status = 1
+        if world.placement.external or not self._interrupted.is_set():
+            status = self._conclude(world, live)
+        if self._why_ended:
+            click.echo(self._why_ended)
+        for watcher in watchers:
+            watcher.cancel()
+        if self._options.stay and not self._interrupted.is_set():
+            await self._stay(world)
+        return status
+
+    async def _clients(self, world: World, live: LiveCheck, watchers: list[asyncio.Task[None]]) -> None:
+        """Start our clients, each when the flow of the one before is decided."""
         for count, name in enumerate(world.clients, 1):
+            if self._ended.is_set():
+                return
             await world.start(name)
             watchers.append(asyncio.create_task(self._watch(world.daemons[name])))
             await live.decided(self._ended, flows=count)
-        status = 1
-        if not self._interrupted.is_set():
-            report = live.reports(ended=True)[-1]
-            status = conclude([report], self._options.report)
-            self._quote_sender(world, report)
-        if self._why_ended:
-            click.echo(self._why_ended)
-        if self._options.stay and not self._interrupted.is_set():
-            await self._stay(world)
-        for watcher in watchers:
-            watcher.cancel()
+
+    def _remarks(self, world: World, live: LiveCheck) -> Remarks:
+        return Remarks(
+            {name: daemon.log for name, daemon in world.daemons.items()},
+            lambda at, text: live.remark(time.time() if at is None else at, text),
+        )
+
+    def _conclude(self, world: World, live: LiveCheck) -> int:
+        report = live.reports(ended=True)[-1]
+        status = conclude([report], self._options.report)
+        self._quote_sender(world, report)
         return status
 
     def _frame(self, frame: Frame) -> None:
@@ -139,39 +176,52 @@ class DemoRun:
             self._ended.set()
 
     def _introduce(self, world: World) -> None:
+        external = world.placement.external
         click.echo(f"Talkburst demo: {self._options.scenario.text}")
         removed = "; removed if all pass, unless --state names a place" if self._options.temporary else ""
         click.echo(f"state, logs and {CONFIGURATION} in {world.directory}{removed}")
-        for name, address in world.addresses.items():
+        for name, address in sorted(world.addresses.items(), key=lambda item: item[0].partition(".")[0] in external):
             transport = "tcp" if name.startswith("xdms") else self._options.transport
             daemon = name.partition(".")[0]
             label = {"core.listen": "core, for clients", "core.listen_servers": "core, for servers"}.get(name, daemon)
-            click.echo(f"  {transport} {show_host_port(*address):<21} {label}")
-        click.echo("")
+            note = " (yours)" if daemon in external and daemon != "client" else world.elsewhere(name)
+            click.echo(f"  {transport} {show_host_port(*address):<21} {label}{note}")
+        say("")
+        for block in Guide.of(world).blocks() if external else ():
+            say(f"{block}\n")
 
-    def _hints(self) -> Hints:
+    def _hints(self, world: World) -> Hints:
         """What the demo knows of its own world, and a capture would not tell."""
+        empty = self._options.fresh and self._options.scenario.flows == 1
         return Hints(
-            reporting=frozenset(ROLES),
+            reporting=world.reporting,
             passwords=self._options.passwords,
-            nothing_published=self._options.fresh and self._options.scenario.flows == 1,
-            started=time.time(),
+            nothing_published=empty and "server" in world.reporting,
+            started=time.time() if world.clients else None,
         )
 
     def _quote_sender(self, world: World, report: Report) -> None:
-        """What the daemon that should have sent the first step that failed logged last: it says why it did not."""
+        """What the daemon that should have sent the first step that failed logged last: it says why it did not.
+
+        Of a program from outside we have no log; whom it speaks to may know more.
+        """
         if report.first_failure is None:
             return
-        sender = report.steps[report.first_failure - 1].sender
-        name = world.clients[-1] if sender == "client" else sender
-        click.echo(f"the {name} logged last{world.daemons[name].last_words()}")
+        step = report.steps[report.first_failure - 1]
+        ours = [role for role in (step.sender, step.receiver) if role not in world.placement.external]
+        for role in ours[:1]:
+            name = world.clients[-1] if role == "client" else role
+            words = world.daemons[name].last_words()
+            if words:
+                click.echo(f"the {name} logged last{words}")
 
     async def _stay(self, world: World) -> None:
         click.echo("")
         click.echo("The daemons stay. alice, bob, carol and dave have their names as passwords. Documents:")
         click.echo(f"  {world.xcap_root}")
-        click.echo("What a daemon knows, such as the core:")
-        click.echo(f"  {world.by_hand('core').replace(' core ', ' core show ')}")
+        name = "core" if "core" in world.daemons else world.parts[0].name
+        click.echo(f"What a daemon knows, such as the {name}:")
+        click.echo(f"  {world.by_hand(name).replace(f' {name} ', f' {name} show ', 1)}")
         click.echo("Ctrl-C ends them.")
         sys.stdout.flush()
         tellers = [asyncio.create_task(self._tell_end(world, name)) for name in world.daemons]
@@ -189,14 +239,15 @@ class DemoRun:
 
 
 def write_pcap(path: Path, frames: list[Frame]) -> None:
-    """Each message once, as its sender reported it, in the order of time."""
+    """Each message once, in the order of time: as its sender reported it, or as it was received of somebody else's."""
     try:
         writer = PcapWriter(path)
     except OSError as error:
         click.echo(f"demo: cannot write {path}: {error.strerror}", err=True)
         return
+    sent = {frame.payload for frame in frames if frame.outbound is not False}
     for frame in sorted(frames, key=lambda frame: frame.time):
-        if frame.outbound is not False:
+        if frame.outbound is not False or frame.payload not in sent:
             writer.frame(frame)
     writer.close()
     click.echo(f"wrote {path}")

@@ -1,15 +1,21 @@
-"""Free loopback ports for a demo, held as bound sockets so that nobody else can take them before the daemons do."""
+"""Ports for a demo, held as bound sockets so that nobody else can take them before the daemons do."""
 
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-LOOPBACK = "127.0.0.1"
+from talkburst.daemon.address import show_host_port
+
 ATTEMPTS = 16  # ports that are tried until one is free for every transport
 KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+
+
+class PortError(OSError):
+    """No port to be had; the text says which was wanted and why not."""
 
 
 @dataclass(slots=True)
@@ -18,22 +24,25 @@ class HandedSockets:
 
     _sockets: dict[str, dict[str, socket.socket]] = field(default_factory=dict)
 
-    def bind(self, name: str, transports: Sequence[str]) -> tuple[str, int]:
-        """Bind a socket for each of "udp" and "tcp" that is wanted, all to one free port; its address."""
-        for _ in range(ATTEMPTS):
-            port, bound = 0, dict[str, socket.socket]()
-            try:
-                for transport in transports:
-                    bound[transport] = socket.socket(socket.AF_INET, KINDS[transport])
-                    bound[transport].bind((LOOPBACK, port))
-                    port = bound[transport].getsockname()[1]
-            except OSError:  # somebody else has that port for the other transport
-                for held in bound.values():
-                    held.close()
-                continue
-            self._sockets[name] = bound
-            return LOOPBACK, port
-        raise OSError(errno.EADDRINUSE, "no port is free for both UDP and TCP")
+    def bind(self, name: str, transports: Sequence[str], host: str, choices: Sequence[int]) -> tuple[str, int]:
+        """Bind a socket for each of "udp" and "tcp" that is wanted, all to one port; its address.
+
+        The first of `choices` that is free for all of them is taken; 0 is any free one. Raises PortError.
+        """
+        failure: OSError | None = None
+        for choice in choices:
+            for _ in range(1 if choice else ATTEMPTS):  # somebody may have a free one for the other transport
+                try:
+                    self._sockets[name] = bound = _bind(transports, host, choice)
+                except OSError as error:
+                    failure = error
+                    if error.errno != errno.EADDRINUSE:
+                        break
+                    continue
+                return host, next(iter(bound.values())).getsockname()[1]
+        assert failure is not None
+        reason = os.strerror(failure.errno or 0).lower()
+        raise PortError(failure.errno, f"cannot listen on {show_host_port(host, choices[-1])}: {reason}")
 
     def descriptors(self, name: str) -> dict[str, int]:
         """The file descriptors to hand over, by transport; none where nothing was bound under that name."""
@@ -48,3 +57,21 @@ class HandedSockets:
         """Close all our copies."""
         for name in list(self._sockets):
             self.release(name)
+
+
+def _bind(transports: Sequence[str], host: str, port: int) -> dict[str, socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound: dict[str, socket.socket] = {}
+    try:
+        for transport in transports:
+            held = bound[transport] = socket.socket(family, KINDS[transport])
+            if port and transport == "tcp" and os.name == "posix":
+                # Connections of the demo before this one do not hold the port.
+                held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind((host, port))
+            port = held.getsockname()[1]
+    except OSError:
+        for held in bound.values():
+            held.close()
+        raise
+    return bound

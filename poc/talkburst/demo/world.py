@@ -1,4 +1,4 @@
-"""The demo world: free ports, one configuration file, four daemons as processes."""
+"""The demo world: ports, one configuration file, the daemons as processes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from talkburst.daemon.address import parse_listen, show_host_port
+from talkburst.demo.placement import External, Placement
 from talkburst.demo.processes import DaemonProcess
 from talkburst.demo.scenario import Scenario
 from talkburst.demo.sockets import HandedSockets
-from talkburst.flow.roles import Roles
+from talkburst.flow.roles import ROLES, Role, Roles
 
 Address = tuple[str, int]
 Table = dict[str, Any]
@@ -42,6 +43,10 @@ class Part(NamedTuple):
 
     def place(self, listener: Listener) -> str:
         return f"{self.name}.{listener.key}"
+
+    def port_name(self, listener: Listener) -> str:
+        """How --port calls it: "core", "core-servers"."""
+        return self.name + listener.key.removeprefix("listen").replace("_", "-")
 
 
 _BOTH = ("udp", "tcp")  # RFC 3261 18.2.1
@@ -69,7 +74,7 @@ class World:
     """Addresses, configuration and processes of one demo.
 
     `given` is what the user's own configuration file says; it goes over what the demo would choose. `transport` is what
-    requests go by that say nothing of it: "udp" or "tcp".
+    requests go by that say nothing of it: "udp" or "tcp". An external client is the one whose flow is judged.
     """
 
     directory: Path
@@ -77,16 +82,31 @@ class World:
     scenario: Scenario
     trace: Address
     transport: str = "udp"
+    placement: Placement = field(default_factory=Placement)
     addresses: dict[str, Address] = field(default_factory=dict)
     daemons: dict[str, DaemonProcess] = field(default_factory=dict)
     _sockets: HandedSockets = field(default_factory=HandedSockets)
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        return (*PARTS, SECOND_CLIENT) if self.scenario.second else PARTS
+        """The daemons that the demo starts."""
+        every = (*PARTS, SECOND_CLIENT) if self.scenario.second else PARTS
+        judged = every[-1]
+        return tuple(
+            part
+            for part in every
+            if part.section not in self.placement.external or (part.section == "client" and part is not judged)
+        )
+
+    @property
+    def reporting(self) -> frozenset[Role]:
+        """The roles that are ours, and so tell all that they send and receive."""
+        return frozenset(role for role in ROLES if any(part.section == role for part in self.parts))
 
     def prepare(self) -> None:
         """Bind the ports, write the configuration file, describe the daemons. Raises OSError."""
+        for peer in self.placement.external.values():
+            self.addresses.update(_places(peer))
         for part in self.parts:
             for listener in part.listeners:
                 self.addresses[part.place(listener)] = self._address(part, listener)
@@ -108,11 +128,12 @@ class World:
                 "scscf.ims.example": self._entry(servers),
                 "poc.ims.example": self._entry(self.addresses["server.listen"]),
             },
+            "trust": {"peers": self.placement.trusted},
             "server": {"xcap_root": self.xcap_root},
             "client": {"transport": self.transport, **self.scenario.client},
         }
-        for part in PARTS:
-            for listener in part.listeners:
+        for part in self.parts:
+            for listener in part.listeners if part in PARTS else ():
                 address = show_host_port(*self.addresses[part.place(listener)])
                 listen = [f"{transport}:{address}" for transport in listener.transports]
                 chosen.setdefault(part.section, {})[listener.key] = listen
@@ -120,7 +141,10 @@ class World:
 
     @property
     def xcap_root(self) -> str:
-        """Where the demo's XDMS is reached."""
+        """Where the XDMS is reached."""
+        peer = self.placement.external.get("xdms")
+        if peer is not None:
+            return f"http://{show_host_port(peer.host, peer.port)}{peer.root}"
         root = self.given.get("xdms", {}).get("root", "/xcap-root")
         return f"http://{show_host_port(*self.addresses['xdms.listen'])}{root}"
 
@@ -130,7 +154,7 @@ class World:
 
     def roles(self) -> Roles:
         """The addresses by role."""
-        ends: dict[str, list[Address]] = {}
+        ends: dict[str, list[Address]] = {peer.role: peer.ends for peer in self.placement.external.values()}
         for part in self.parts:
             ends.setdefault(part.section, []).extend(self.addresses[part.place(each)] for each in part.listeners)
         return Roles(**ends)
@@ -146,6 +170,15 @@ class World:
                 for listener in part.listeners:
                     self._sockets.release(part.place(listener))
 
+    def elsewhere(self, place: str) -> str:
+        """That a daemon could not have the port where a program from outside would look for it by default."""
+        for part in self.parts:
+            for listener in part.listeners:
+                wanted = self.placement.port_choices(part.port_name(listener))[0]
+                if part.place(listener) == place and wanted and wanted != self.addresses[place][1]:
+                    return f" ({wanted} is taken)"
+        return ""
+
     def by_hand(self, name: str) -> str:
         """The command that starts this daemon again after it died."""
         part = next(part for part in self.parts if part.name == name)
@@ -153,7 +186,7 @@ class World:
         if part is SECOND_CLIENT:
             listen = show_host_port(*self.addresses[part.place(_SIP)])
             command += f" --state {shlex.quote(str(self.directory / part.name))} --listen udp:{listen}"
-            command += " " + " ".join(self.scenario.second)
+            command += " " + " ".join(self.scenario.second_flags)
         return command
 
     async def stop(self) -> None:
@@ -172,7 +205,8 @@ class World:
         if wanted:
             asked = parse_listen(wanted if isinstance(wanted, str) else wanted[0])
             return asked.host, asked.port
-        return self._sockets.bind(part.place(listener), listener.transports)
+        choices = self.placement.port_choices(part.port_name(listener))
+        return self._sockets.bind(part.place(listener), listener.transports, self.placement.host, choices)
 
     def _daemon(self, part: Part, configuration: Path) -> DaemonProcess:
         # State and trace as flags, so that no environment variable of the user's shell takes them away. Each of two
@@ -180,7 +214,7 @@ class World:
         state = self.directory / (part.name if part is SECOND_CLIENT else "")
         arguments = ["--config", str(configuration), "--state", str(state)]
         arguments += ["--hep", f"tcp:{show_host_port(*self.trace)}"]
-        arguments += self.scenario.second if part is SECOND_CLIENT else ()
+        arguments += self.scenario.second_flags if part is SECOND_CLIENT else ()
         inherited = []
         for listener in part.listeners:
             for transport, descriptor in self._sockets.descriptors(part.place(listener)).items():
@@ -188,3 +222,13 @@ class World:
                 inherited.append(descriptor)
         log = self.directory / f"{part.name}.log"
         return DaemonProcess(part.name, part.module, arguments, log, inherited, dict(os.environ))
+
+
+def _places(peer: External) -> dict[str, Address]:
+    """Where our daemons reach a program from outside; its name is looked up once."""
+    if not peer.addresses or peer.role == "client":
+        return {}
+    places = {f"{peer.role}.listen": (peer.addresses[0], peer.port)}
+    if peer.role == "core":
+        places["core.listen_servers"] = (peer.addresses[0], peer.servers_port)
+    return places

@@ -66,6 +66,11 @@ class Ladder:
             cells[left + 1] = "<"
         return "".join(cells).rstrip()
 
+    def remark(self, at: float, text: str) -> str:
+        """What somebody said at that time, between the messages."""
+        self._started = at if self._started is None else self._started
+        return f"{at - self._started:9.3f}   {text}"
+
     def draw(self, events: Iterable[StepEvent]) -> str:
         """The whole ladder of a capture."""
         ordered = sorted(events, key=lambda event: event.time)

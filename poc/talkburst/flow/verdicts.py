@@ -84,14 +84,15 @@ class Judge:
     def _judge(self, step: Step) -> StepVerdict:
         found = self.evidence.found[step.number]
         deadline = self._deadline(step)
-        open_ = not self.ended and (deadline is None or self.now < deadline)
+        open_ = not self.ended and self.now < deadline
         if self._not_needed and step.number in PUBLICATION:
             why = "step 20 showed another client's settings, and this client published nothing"
             waiting = not self.ended and self.evidence.hints.publishes is not False and self._is_open(BY_NUMBER[24])
             return self._verdict(step, "not-needed", why, pending=waiting)
         if not self.evidence.is_captured(step.hop):
             why = f"nothing of the hop {step.hop} is in the capture"
-            return self._verdict(step, "not-observed", why, pending=open_)
+            # Where it is known who reports, nobody will yet tell of that hop.
+            return self._verdict(step, "not-observed", why, pending=open_ and not self.evidence.hints.reporting)
         missing = [cause for cause in self.causes(step) if not self._came(cause)]
         if missing:
             why = f"its cause, step {missing[0]}, did not come"
@@ -115,8 +116,7 @@ class Judge:
         return self._verdict(step, "pass")
 
     def _is_open(self, step: Step) -> bool:
-        deadline = self._deadline(step)
-        return deadline is None or self.now < deadline
+        return self.now < self._deadline(step)
 
     def _verdict(self, step: Step, result: StepResult, why: str = "", *, pending: bool = False) -> StepVerdict:
         found = self.evidence.found[step.number]
@@ -145,7 +145,7 @@ class Judge:
         found = self.evidence.found[step]
         return found.came and (found.message is None or self.evidence.arrived(found.message))
 
-    def _deadline(self, step: Step) -> float | None:
+    def _deadline(self, step: Step) -> float:
         """Until when a step is waited for: `wait` after the last of its causes that came, by its sender's clock."""
         times = [
             self._at_role(self.evidence.found[cause], step.sender)
@@ -154,8 +154,7 @@ class Judge:
         ]
         if times:
             return max(times) + self.wait
-        started = self.evidence.hints.started if step.number == 1 else self.evidence.flow.opened
-        return started + self.wait if started is not None else None
+        return self.evidence.flow.opened + self.wait
 
     def _at_role(self, found: Found, role: Role) -> float:
         return found.message.time_at(role) if found.message is not None else found.time or 0.0
@@ -170,17 +169,19 @@ class Judge:
                 return f"came at {self.evidence.at(own)}, before its cause, step {cause}, at {self.evidence.at(before)}"
         return ""
 
-    def _too_late(self, step: Step, found: Found, deadline: float | None) -> str:
+    def _too_late(self, step: Step, found: Found, deadline: float) -> str:
         own = self._at_role(found, step.sender)
-        if deadline is None or own <= deadline or not self.causes(step):
+        if own <= deadline or not self.causes(step):
             return ""
         return f"came {own - deadline + self.wait:.3f} s after {self._causes_text(step)}; {self.wait:g} s are allowed"
 
-    def _why_not(self, step: Step, found: Found, deadline: float | None) -> str:
+    def _why_not(self, step: Step, found: Found, deadline: float) -> str:
         parts = [found.why] if found.why else []
         causes = self._causes_text(step)
-        if deadline is not None and self.now >= deadline:
+        if self.now >= deadline:
             parts.append(f"{step.message} did not come within {self.wait:g} s" + (f" of {causes}" if causes else ""))
+        elif self.ended and self.evidence.capture.started is None:
+            parts.append(f"{step.message} did not come")
         elif self.ended:
             end = self.evidence.at(self.now)
             parts.append(

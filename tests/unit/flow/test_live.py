@@ -149,3 +149,24 @@ def test_the_end_of_the_capture_ends_every_wait(right, ended):
     assert report.pending is not ended
     if ended:
         assert "did not come before the capture ended at 0.400, after its cause, step 31" in report.steps[31].why
+
+
+def test_a_hop_that_nobody_reports_is_not_waited_for(right):
+    seen = right.reported(silent=["client", "core"])
+    hints = Hints(reporting=frozenset({"server", "xdms"}))
+    checker = fed(seen, hints=hints)
+    report = checker.reports(seen[-1].time, ended=False)[0]
+    assert (report.verdict, report.pending) == ("partial", False)
+    assert fed(seen).reports(seen[-1].time, ended=False)[0].pending  # without that word it may still come
+
+
+def test_a_client_that_begins_with_credentials_is_waited_for_as_long_as_a_step(right):
+    checker = fed(right.without(1, 2).reported())
+    opened = START + right.at(3)
+    assert not checker.decided(opened + 9.0)
+    assert checker.decided(opened + 10.1)
+
+
+def test_an_end_without_any_message_names_no_time(right):
+    report = Checker(hints=ALL).reports(START, ended=True)[0]
+    assert report.steps[0].why == "REGISTER did not come"
