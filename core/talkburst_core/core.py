@@ -18,7 +18,7 @@ from talkburst.sip.engine import Engine, ServerTransaction
 from talkburst.sip.flow import Flow
 from talkburst.sip.journal import Journal, Rows, text
 from talkburst.sip.notifier import TABLE as SUBSCRIPTIONS
-from talkburst.sip.notifier import Notifier, contact_uri
+from talkburst.sip.notifier import Notifier, NotifierSubscription, contact_uri, is_of_subscriber
 from talkburst.sip.proxy import Proxy, Routed
 from talkburst.sip.uas import Uas
 from talkburst_core.authentication import Authentication, Decide
@@ -163,6 +163,7 @@ class Core:
             notify_first=self.policy.notify_first,
             decide=self._decide,
             journal=self._journal,
+            owns=self._owns,
         )
         uas.serve("SUBSCRIBE", notifier.on_subscribe)
         return uas, notifier
@@ -270,6 +271,14 @@ class Core:
             self._routing.terminate(transaction, request, now)
 
     # Both
+
+    def _owns(self, subscription: NotifierSubscription, request: Request) -> bool:
+        """A user goes on with a subscription under any of the own identities, an application server under its name."""
+        if is_of_subscriber(subscription, request):
+            return True
+        user = self.subscribers.find(subscription.subscriber)
+        asserted = asserted_by_peer(request, self.subscribers)
+        return user is not None and asserted is not None and asserted.subscriber is user[0]
 
     def _service_route(self, flow: Flow) -> str:
         """Leads a client back where its REGISTER came in, by the same transport."""

@@ -108,14 +108,14 @@ class Routing:
         trusted = not foreign and not listener.startswith(self.clients)
         if not trusted:
             withhold(request)
-        target = self.target(request, listener, foreign=foreign)
+        target, head = self.target(request, listener, foreign=foreign), request.head()
         self.proxy.forward(
             transaction,
             request,
             [target],
             now,
             record_route=request.method in RECORD_ROUTED,
-            on_failure=lambda outcome, later: self._lost(transaction, request, target, outcome, later),
+            on_failure=lambda outcome, later: self._lost(transaction, head, target, outcome, later),
         )
 
     def target(self, request: Request, listener: str, *, foreign: bool = False) -> Target:
@@ -273,7 +273,7 @@ class Routing:
             why = "is not registered" if not bindings else "has no contact but the one that asks"
             self._answer(leg.transaction, leg.request, 480, f"{leg.identity.uri} {why}", now)
             return
-        request = leg.request.copy()
+        request, leg.request = leg.request.copy(), leg.request.head()
         withhold(request)
         request.set("P-Called-Party-ID", f"<{leg.identity.uri}>")
         self.proxy.forward(

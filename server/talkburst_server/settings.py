@@ -16,7 +16,7 @@ from talkburst.sip.flow import Flow
 from talkburst.sip.headers import HeaderError, parse_name_addr
 from talkburst.sip.journal import Journal, Rows
 from talkburst.sip.message import Request
-from talkburst.sip.notifier import Notifier, NotifierSubscription
+from talkburst.sip.notifier import Notifier, NotifierSubscription, is_of_subscriber
 from talkburst.sip.uas import Uas
 from talkburst.sip.uri import SipUri, TelUri
 from talkburst.xml.document import XmlError
@@ -67,7 +67,9 @@ class PocSettingsPackage:
         self.compositor: EventStateCompositor[PocSettings] = EventStateCompositor(
             uas, engine.agenda, self, token, journal=journal, decide=decide
         )
-        self.notifier = Notifier(engine, uas, [self], token, notify_first=notify_first, decide=decide, journal=journal)
+        self.notifier = Notifier(
+            engine, uas, [self], token, notify_first=notify_first, decide=decide, journal=journal, owns=self._owns
+        )
         users.on_merge = self._merge
 
     def restore(self, tables: Mapping[str, Rows], now: float, resume_at: float | None = None) -> None:
@@ -93,6 +95,12 @@ class PocSettingsPackage:
         if uri.addr_of_record() not in user.addresses:
             return 403, "P-Asserted-Identity is not this user"
         return user.key
+
+    def _owns(self, subscription: NotifierSubscription, request: Request) -> bool:
+        """Users watch their own settings only, so whoever goes on has to be the user, under any of the addresses."""
+        user = self._users.by_key(subscription.resource)
+        known = user is not None and not set(user.addresses).isdisjoint(_identities(request))
+        return known or is_of_subscriber(subscription, request)
 
     # Publications.
 

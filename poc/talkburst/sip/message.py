@@ -108,6 +108,12 @@ class Request(Message):
         self._copy_into(copy)
         return copy
 
+    def head(self) -> "Request":
+        """A copy without the body, to keep for as long as an answer is waited for."""
+        copy = self.copy()
+        copy.body = b""
+        return copy
+
 
 class Response(Message):
     """A response; without a reason it gets the usual phrase."""

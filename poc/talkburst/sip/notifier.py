@@ -16,6 +16,8 @@ what falls due meanwhile is told by one more when the answer has come.
 
 The 200 leaves before its NOTIFY, the other way round with `notify_first`: subscribers have to take both orders.
 `contact(listener)` gives the URI for Contact; by default sip:HOST:PORT of the listener the SUBSCRIBE came in on.
+`owns(subscription, request)` says whether a SUBSCRIBE in the dialog is the subscriber's; by default its asserted
+identity, if it has one, has to be the same.
 
 Of the states of RFC 6665 4.2.1, figure 2, two remain: the package permits or refuses at once, so that nothing waits
 or is pending. A subscription is active, and terminated from the moment that it has an `ending`.
@@ -38,8 +40,10 @@ from talkburst.sip.living_subscriptions import LivingSubscriptions
 from talkburst.sip.message import Request, Response
 from talkburst.sip.negotiation import Refusal
 from talkburst.sip.subscription_establishment import (
+    Owns,
     SubscriptionEstablishment,
     contact_uri,
+    is_of_subscriber,
     subscriber_of,
     success_headers,
 )
@@ -48,7 +52,7 @@ from talkburst.sip.transaction.client import Failure
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uas import Uas
 
-__all__ = ["TABLE", "Notifier", "NotifierSubscription", "Package", "contact_uri", "subscriber_of"]
+__all__ = ["TABLE", "Notifier", "NotifierSubscription", "Package", "contact_uri", "is_of_subscriber", "subscriber_of"]
 
 Decide = Callable[[str, Mapping[str, object]], None]
 
@@ -71,6 +75,7 @@ class Notifier:
         contact: Callable[[Listener], str] | None = None,
         decide: Decide = lambda what, facts: None,
         journal: Journal | None = None,
+        owns: Owns = is_of_subscriber,
     ) -> None:
         self._engine = engine
         self._uas = uas
@@ -80,7 +85,7 @@ class Notifier:
         self._kept = KeptSubscriptions(journal)
         self._living = LivingSubscriptions()
         self._establishment = SubscriptionEstablishment(
-            engine, self._packages, self._living, self._kept, contact or contact_uri, token
+            engine, self._packages, self._living, self._kept, contact or contact_uri, token, owns
         )
         self._throttle = Throttle[NotifierSubscription](engine.agenda, self._notify)
 

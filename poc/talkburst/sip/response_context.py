@@ -52,7 +52,7 @@ class ResponseContext:
     ) -> None:
         self.engine = engine
         self.transaction = transaction
-        self.request = transaction.request  # the transaction lets go of it with its final response
+        self.request = transaction.request = transaction.request.head()  # the body is on its way
         self.answered = False  # a final response went upstream, or somebody took the matter over
         self._on_failure = on_failure
         self._on_accepted = on_accepted
@@ -69,9 +69,9 @@ class ResponseContext:
         """Sends every request at once. `timeout`: seconds within which any response at all has to come."""
         if timeout is not None:
             self._liveness = self.engine.agenda.schedule(now + timeout, self._no_sign_of_life)
-        self._branches = [_Branch(self, each) for each in outgoing]
-        for branch in self._branches:
-            branch.start(now)
+        self._branches = [_Branch(self, each.distrusted) for each in outgoing]
+        for branch, each in zip(self._branches, outgoing, strict=True):
+            branch.start(each, now)
         self._starting = False
         self.conclude(now)
 
@@ -120,7 +120,8 @@ class ResponseContext:
 
     def _fail(self, outcome: Outcome, now: float) -> None:
         self.answered = True
-        if self._on_failure is not None and self._on_failure(outcome, now):
+        on_failure, self._on_failure = self._on_failure, None
+        if on_failure is not None and on_failure(outcome, now):
             return
         if isinstance(outcome, Response) and outcome.status != 503:
             self._send(outcome, now)
@@ -161,19 +162,19 @@ class ResponseContext:
 class _Branch:
     """One forwarded request. RFC 3261 16.6 steps 10 and 11, 16.8."""
 
-    __slots__ = ("_context", "_outgoing", "_timer_c", "client", "outcome")
+    __slots__ = ("_context", "_distrusted", "_timer_c", "client", "outcome")
 
-    def __init__(self, context: ResponseContext, outgoing: Outgoing) -> None:
+    def __init__(self, context: ResponseContext, distrusted: Sequence[str]) -> None:
         self._context = context
-        self._outgoing = outgoing
+        self._distrusted = distrusted
         self._timer_c: Alarm | None = None
         self.client: ClientTransaction | None = None
         self.outcome: Outcome | None = None
 
-    def start(self, now: float) -> None:
+    def start(self, outgoing: Outgoing, now: float) -> None:
         if self._context.is_invite:
             self._restart_timer_c(now)
-        request, listener, next_hop, _, flow = self._outgoing
+        request, listener, next_hop, _, flow = outgoing
         self.client = self._context.engine.send_request(
             request, self._on_outcome, now, listener=listener, next_hop=next_hop, flow=flow
         )
@@ -205,7 +206,7 @@ class _Branch:
             self._context.conclude(now)
 
     def _trusted(self, response: Response) -> Response:
-        names = [name for name in self._outgoing.distrusted if response.get(name) is not None]
+        names = [name for name in self._distrusted if response.get(name) is not None]
         if names:
             response = response.copy()
             for name in names:

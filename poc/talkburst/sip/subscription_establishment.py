@@ -21,6 +21,10 @@ from talkburst.sip.uri import Uri
 MOST_WATCHERS = 1000
 
 
+Owns = Callable[[NotifierSubscription, Request], bool]
+"""Whether a SUBSCRIBE in the dialog of a subscription is its subscriber's."""
+
+
 class SubscriptionEstablishment:
     """Judges each SUBSCRIBE. `contact(listener)` gives the URI for Contact."""
 
@@ -32,6 +36,7 @@ class SubscriptionEstablishment:
         kept: KeptSubscriptions,
         contact: Callable[[Listener], str],
         token: Callable[[], str],
+        owns: Owns,
     ) -> None:
         self._engine = engine
         self._packages = packages
@@ -39,6 +44,7 @@ class SubscriptionEstablishment:
         self._kept = kept
         self._contact = contact
         self._token = token
+        self._owns = owns
 
     def judge(
         self, transaction: ServerTransaction, request: Request, now: float
@@ -54,6 +60,8 @@ class SubscriptionEstablishment:
             subscription = self._living.of_dialog(request)
             if subscription is None or (subscription.package, subscription.event_id) != (event.package, event.id):
                 return Refusal(481, "Subscription does not exist")
+            if not self._owns(subscription, request):
+                return Refusal(403, "Subscription is somebody else's")
             if not subscription.dialog.accepts(request):
                 return Refusal(500, "CSeq is lower than one before")
         else:
@@ -113,6 +121,11 @@ def subscriber_of(request: Request) -> str:
     asserted = request.values("P-Asserted-Identity")
     uri: Uri = parse_name_addr(asserted[0]).uri if asserted else request.from_.uri
     return uri.addr_of_record()
+
+
+def is_of_subscriber(subscription: NotifierSubscription, request: Request) -> bool:
+    """An identity that is asserted in the dialog has to be the one that was; a peer need not assert any there."""
+    return request.get("P-Asserted-Identity") is None or subscriber_of(request) == subscription.subscriber
 
 
 def success_headers(subscription: NotifierSubscription, request: Request, expires: int) -> list[tuple[str, object]]:

@@ -113,6 +113,8 @@ class Uas:
         for defect in defects(request, "uas"):
             return defect.status, defect.text, []
         if request.method not in self._methods:
+            if request.method == "BYE":
+                return 481, None, []  # RFC 3261 15.1.2; no dialog of ours would end with it
             if request.method in KNOWN_METHODS:
                 return 405, None, [("Allow", self.allow)]
             return 501, None, []

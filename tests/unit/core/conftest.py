@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from talkburst.daemon.trust import Trust
-from talkburst.sip.engine import Engine, Send
+from talkburst.net.tcp import TcpLimits
+from talkburst.sip.engine import Connect, Disconnect, Engine, Send
 from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.journal import Journal
 from talkburst.sip.message import Request, Response
@@ -32,6 +33,7 @@ HOSTS = {
     "other.ims.example": "127.0.0.3:5070",
 }
 START = 1_763_798_400.0  # 22 November 2025, 08:00 UTC
+CONNECTING = TcpLimits().connect
 TAG = "+g.poc.talkburst"
 
 
@@ -50,6 +52,7 @@ class Sent:
     listener: str
     to: tuple[str, int]
     at: float
+    flow: Flow
 
     @property
     def line(self) -> str:
@@ -83,10 +86,16 @@ class Batch(list[Sent]):
 
 
 class CoreBench:
+    """`transport` is what clients and application servers speak.
+
+    Over TCP nobody listens at the addresses in `refusing`, and nothing is heard of those in `unreachable`.
+    """
+
     def __init__(
         self,
         profiles: dict[str, str] | None = None,
         *,
+        transport: str = "UDP",
         credentials: str | None = None,
         now: float = START,
         tokens: Iterator[int] | None = None,
@@ -101,9 +110,15 @@ class CoreBench:
         files = {file.name: file.read_bytes() for file in (world() / "profiles").iterdir()}
         files |= {name: text.encode() for name, text in (profiles or {}).items()}
         self.subscribers, self.defects = profile.load(files.items())
-        self.engine = Engine(None, token=lambda: f"t{next(numbers)}", hosts=HOSTS)
+        self.transport = transport
+        self.refusing: set[tuple[str, int]] = set()
+        self.unreachable: set[tuple[str, int]] = set()
+        self._accepted: dict[tuple[str, tuple[str, int]], Flow] = {}
+        hosts = HOSTS if transport == "UDP" else {name: f"{place};transport=tcp" for name, place in HOSTS.items()}
+        self.engine = Engine(None, token=lambda: f"t{next(numbers)}", hosts=hosts)
         for name, address in (("clients", CLIENTS), ("servers", SERVERS)):
-            self.engine.add_listener(Listener(name, "UDP", *address, advertised=address))
+            for spoken in dict.fromkeys(("UDP", transport)):
+                self.engine.add_listener(Listener(name, spoken, *address, advertised=address))
         self.core = Core(
             self.subscribers,
             load_credentials("credentials.toml", credentials or (world() / "credentials.toml").read_text("utf-8")),
@@ -120,22 +135,43 @@ class CoreBench:
 
     # What the shell does
 
-    def receive(self, text: str, listener: str, source: tuple[str, int]) -> Batch:
-        local = CLIENTS if listener == "clients" else SERVERS
-        self.engine.receive(lines(text), Flow("UDP", local, source, listener=listener), self.now)
+    def receive(self, text: str, listener: str, source: tuple[str, int], flow: Flow | None = None) -> Batch:
+        self.engine.receive(lines(text), flow or self._flow(listener, source), self.now)
         return self.collect()
+
+    def _flow(self, listener: str, source: tuple[str, int]) -> Flow:
+        """How a peer reaches the core: by datagrams, or on the one connection that it opened."""
+        local = CLIENTS if listener == "clients" else SERVERS
+        if self.transport == "UDP":
+            return Flow("UDP", local, source, listener=listener)
+        if (listener, source) not in self._accepted:
+            self._accepted[listener, source] = self.engine.accepted(self.engine.listener(listener, "TCP"), source)
+        return self._accepted[listener, source]
 
     def collect(self) -> Batch:
         """What was sent, as whoever receives it reads it."""
         news = Batch()
         self.store()
-        for action in self.engine.take():
-            assert isinstance(action, Send), action
-            message = parse_message(action.data)
-            assert isinstance(message, Request | Response), message
-            news.append(Sent(message, action.flow.listener, action.flow.remote, round(self.now - START, 3)))
+        while actions := self.engine.take():
+            for action in actions:
+                if isinstance(action, Connect):
+                    self._connect(action.flow)
+                elif not isinstance(action, Disconnect):
+                    assert isinstance(action, Send), action
+                    message = parse_message(action.data)
+                    assert isinstance(message, Request | Response), message
+                    flow = action.flow
+                    news.append(Sent(message, flow.listener, flow.remote, round(self.now - START, 3), flow))
         self.sent += news
         return news
+
+    def _connect(self, flow: Flow) -> None:
+        if flow.remote in self.refusing:
+            self.engine.transport_failed(flow, self.now)
+        elif flow.remote in self.unreachable:
+            self.engine.agenda.schedule(self.now + CONNECTING, lambda now: self.engine.transport_failed(flow, now))
+        else:
+            self.engine.connected(flow, self.now)
 
     def store(self) -> None:
         """What is written before anything leaves."""
@@ -165,7 +201,11 @@ class CoreBench:
 
     def refuse(self, remote: tuple[str, int]) -> Batch:
         """An ICMP error says that nobody listens there."""
-        self.engine.transport_failed(Flow("UDP", SERVERS, remote, listener="servers"), self.now)
+        return self.fail(Flow("UDP", SERVERS, remote, listener="servers"))
+
+    def fail(self, flow: Flow) -> Batch:
+        """Nothing gets through there any more: a connection is closed, or an ICMP error came."""
+        self.engine.transport_failed(flow, self.now)
         return self.collect()
 
     # What peers do
@@ -181,7 +221,7 @@ class CoreBench:
         first, _, rest = "\n".join(line.strip() for line in text.strip().splitlines()).partition("\n")
         head, gap, body = rest.partition("\n\n")
         missing = {
-            "Via": f"SIP/2.0/UDP {source[0]}:{source[1]};branch=z9hG4bKp{next(self._branches)};rport",
+            "Via": f"SIP/2.0/{self.transport} {source[0]}:{source[1]};branch=z9hG4bKp{next(self._branches)};rport",
             "Max-Forwards": "70",
             "Content-Length": str(len(body.replace("\n", "\r\n"))),
         }
@@ -204,7 +244,7 @@ class CoreBench:
             *(line.strip() for line in headers.strip().splitlines()),
             "Content-Length: 0",
         ]
-        return self.receive("\n".join(given), request.listener, request.to)
+        return self.receive("\n".join(given), request.listener, request.to, request.flow)
 
     # The steps that most tests begin with
 

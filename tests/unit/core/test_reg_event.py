@@ -235,6 +235,48 @@ def test_refresh_in_the_dialog_is_taken_and_unsubscribing_ends_it(registered) ->
     assert again(4, 600)[0].line.startswith("SIP/2.0 481 ")
 
 
+def in_dialog(accepted, cseq: int, headers: str = "", method: str = "SUBSCRIBE") -> str:
+    """A request in the dialog that alice made."""
+    return f"""
+        {method} {accepted.header("Contact")[1:-1]} SIP/2.0
+        From: <sip:alice@ims.example>;tag=w
+        To: <sip:alice@ims.example>;tag={accepted.message.to.tag}
+        Call-ID: watch
+        CSeq: {cseq} {method}
+        Event: reg
+        Contact: <sip:127.0.0.1:5092>
+        {headers or "Expires: 0"}
+    """
+
+
+def test_another_user_may_not_use_the_dialog(registered) -> None:
+    accepted, notify = registered.subscribe()
+    registered.answer(notify, "200 OK")
+    bob = ("127.0.0.1", 5092)
+    registered.register("bob", source=bob)
+    (answer,) = registered.client(in_dialog(accepted, 900, "P-Preferred-Identity: <sip:bob@ims.example>"), bob)
+    assert answer.line == "SIP/2.0 403 Subscription is somebody else's"
+    # Neither has the target moved, nor is the number of bob's CSeq used up.
+    sent = registered.client(in_dialog(accepted, 2, "P-Preferred-Identity: <tel:+12025550101>"))
+    assert sent[0].line == "SIP/2.0 200 OK"
+    assert len(registered.core.notifier.subscriptions) == 1
+
+
+def test_user_may_not_use_the_dialog_of_an_application_server(registered) -> None:
+    accepted, notify = registered.subscribe(source=POC, asserted="sip:poc.ims.example")
+    registered.answer(notify, "200 OK")
+    (answer,) = registered.client(in_dialog(accepted, 900).replace("sip:127.0.0.1:5054 SIP", "sip:127.0.0.1:5060 SIP"))
+    assert answer.line == "SIP/2.0 403 Subscription is somebody else's"
+    assert registered.server(in_dialog(accepted, 2), POC)[0].line == "SIP/2.0 200 OK"
+
+
+def test_stray_bye_is_481(registered) -> None:
+    accepted, _ = registered.subscribe()
+    (answer,) = registered.client(in_dialog(accepted, 2, method="BYE"))
+    assert answer.line.startswith("SIP/2.0 481 ")
+    assert len(registered.core.notifier.subscriptions) == 1
+
+
 def test_notify_can_be_made_to_overtake_the_200(make_bench) -> None:
     bench = make_bench(notify_first=True)
     bench.register()

@@ -280,6 +280,24 @@ def test_stranger_who_knows_a_dialog_may_not_use_it(bench, text):
     ]
 
 
+@pytest.mark.parametrize("asserted", ["sip:bob@ims.example", "tel:+12025550102"])
+def test_other_user_who_knows_a_dialog_may_not_use_it(bench, text, asserted):
+    answer, notify = bench.watch()
+    dialog = {"To": f"<{ALICE}>;tag={answer.to.tag}", "From": notify.get("To"), "Call_ID": answer.call_id}
+    stolen = bench.watch(asserted=f"<{asserted}>", Expires="0", CSeq="900 SUBSCRIBE", **dialog)
+    assert text.lines(stolen) == ["SIP/2.0 403 Subscription is somebody else's"]
+    assert bench.said("SUBSCRIBE refused")[0]["why"] == "Subscription is somebody else's"
+    assert text.lines(bench.watch(CSeq="900 SUBSCRIBE", **dialog))[0] == "SIP/2.0 200 OK"
+
+
+def test_user_goes_on_with_a_dialog_under_another_of_the_own_addresses(registered, text):
+    answer, notify = registered.watch()
+    dialog = {"To": f"<{ALICE}>;tag={answer.to.tag}", "From": notify.get("To"), "Call_ID": answer.call_id}
+    refreshed = registered.watch(asserted=f"<{TEL}>", CSeq="900 SUBSCRIBE", **dialog)
+    assert text.lines(refreshed)[0] == "SIP/2.0 200 OK"
+    assert text.lines(registered.watch(asserted=None, CSeq="901 SUBSCRIBE", **dialog))[0] == "SIP/2.0 200 OK"
+
+
 def test_settings_follow_a_client_that_modifies_them_from_another_place(bench, text):
     bench.third_party()
     bench.accept_reg()

@@ -12,7 +12,7 @@ OURS = ("192.0.2.1", 5060)
 HEADERS = """
     Via: SIP/2.0/UDP 192.0.2.9:5090;branch=z9hG4bK{branch};rport
     From: <sip:alice@ims.example>;tag=a1
-    To: <sip:bob@ims.example>
+    To: {to}
     Call-ID: {call}
     CSeq: {cseq} {method}
 """
@@ -43,7 +43,7 @@ class Bench:
         self, method: str, *headers: str, uri: str = "sip:bob@ims.example", body: bytes = b"", **parts: str
     ) -> list[str]:
         """Sends a request and returns its answer, line by line."""
-        values = {"branch": "1", "call": "c1", "cseq": "1", "method": method, **parts}
+        values = {"branch": "1", "call": "c1", "cseq": "1", "method": method, "to": "<sip:bob@ims.example>", **parts}
         text = f"    {method} {uri} SIP/2.0{HEADERS.format(**values)}" + "".join(f"    {line}\n" for line in headers)
         self.net.inject(text, OURS, body)
         mail = self.net.take_mail()
@@ -89,6 +89,12 @@ def test_a_known_method_that_is_not_served_gets_405_with_allow(bench: Bench) -> 
     answer = bench.ask("REFER")
     assert answer[0] == "SIP/2.0 405 Method Not Allowed"
     assert "Allow: CANCEL, MESSAGE, OPTIONS" in answer
+
+
+@pytest.mark.parametrize("tag", ["", ";tag=gone"])
+def test_a_bye_that_belongs_to_no_dialog_gets_481(bench: Bench, tag: str) -> None:
+    """RFC 3261 15.1.2. SIPp ends with one what went another way than its scenario."""
+    assert bench.ask("BYE", to=f"<sip:bob@ims.example>{tag}")[0] == "SIP/2.0 481 Call/Transaction Does Not Exist"
 
 
 def test_an_unknown_method_gets_501(bench: Bench) -> None:
@@ -146,19 +152,14 @@ def test_merged_requests_are_told_for_the_life_of_a_transaction_and_then_forgott
 def test_a_request_in_a_dialog_is_never_a_merged_one(bench: Bench) -> None:
     bench.uas.serve("NOTIFY", bench.take)
     for branch in "12":
-        text = HEADERS.replace("bob@ims.example>", "bob@ims.example>;tag=b1")
-        values = {"branch": branch, "call": "c1", "cseq": "1", "method": "NOTIFY"}
-        bench.net.inject(f"    NOTIFY sip:bob@ims.example SIP/2.0{text.format(**values)}", OURS)
-    assert [str(message) for message in map(repr, bench.net.take_mail())] == ["<SIP/2.0 200 OK>"] * 2
+        answer = bench.ask("NOTIFY", branch=branch, to="<sip:bob@ims.example>;tag=b1")
+        assert answer[0] == "SIP/2.0 200 OK"
 
 
 def test_options_within_a_dialog_gets_481(bench: Bench) -> None:
-    text = HEADERS.replace("bob@ims.example>", "bob@ims.example>;tag=b1")
-    values = {"branch": "1", "call": "c1", "cseq": "1", "method": "OPTIONS"}
-    bench.net.inject(f"    OPTIONS sip:bob@ims.example SIP/2.0{text.format(**values)}", OURS)
-    answer = bench.net.take_mail()[0]
-    assert answer.start_line == "SIP/2.0 481 Call/Transaction Does Not Exist"
-    assert answer.get("To") == "<sip:bob@ims.example>;tag=b1"
+    answer = bench.ask("OPTIONS", to="<sip:bob@ims.example>;tag=b1")
+    assert answer[0] == "SIP/2.0 481 Call/Transaction Does Not Exist"
+    assert "To: <sip:bob@ims.example>;tag=b1" in answer
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,10 @@ class ClientTransaction(Transaction):
         self._data = self.request.to_bytes()
         self._owner.client_started(self)
         self._layer.transmit(flow, self._data, self.request)
+        if self.reliable:
+            self._data = b""  # it is not sent again
+        if self.alternative is None:
+            self.request = self.request.head()  # nor put into words again
         self._enter(now)
         self._tell_departed(now)
 
