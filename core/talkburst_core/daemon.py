@@ -222,7 +222,7 @@ def _subscribers(directory: str, log: Log) -> profile.Subscribers:
     files = sorted((file for file in place.iterdir() if file.name.endswith(".xml")), key=lambda file: file.name)
     subscribers, defects = profile.load((file.name, file.read_bytes()) for file in files)
     for defect in defects:
-        log.warning("profile skipped" if defect.criterion is None else "criterion skipped", where=str(defect))
+        log.warning("criterion skipped" if defect.profile_is_used else "profile skipped", where=str(defect))
     if not len(subscribers):
         log.warning("nobody can register: no profile could be used", directory=str(place), files=len(files))
     return subscribers

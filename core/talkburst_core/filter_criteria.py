@@ -136,7 +136,8 @@ def _disjunction(name: str, groups: list[tuple[int, list[Finding]]]) -> tuple[bo
 
 def criterion(raw: document.InitialFilterCriteria) -> Criterion:
     """Compiles what stands in a profile. Raises `RegexError` or `UriError` when it cannot be used."""
-    parse_uri(raw.application_server.server_name)
+    if not isinstance(parse_uri(raw.application_server.server_name), SipUri):
+        raise UriError(f"ServerName {raw.application_server.server_name} is no SIP URI")
     trigger = None if raw.trigger_point is None else _trigger(raw.trigger_point)
     return Criterion(raw.priority, raw.application_server, trigger, raw.profile_part)
 

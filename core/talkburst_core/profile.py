@@ -83,14 +83,24 @@ class Subscriber:
 
 @dataclass(slots=True, frozen=True)
 class ProfileDefect:
-    """What could not be used of a profile: in which file, and why. `criterion`: its place in the file, from 0."""
+    """What could not be used of a profile: in which file, and why.
+
+    Of a single criterion `criterion` is the place in the file, from 0, or `priority` what it has there.
+    """
 
     file: str
     reason: str
     criterion: int | None = None
+    priority: int | None = None
+
+    @property
+    def profile_is_used(self) -> bool:
+        """All but one criterion is."""
+        return self.criterion is not None or self.priority is not None
 
     def __str__(self) -> str:
         place = "" if self.criterion is None else f", InitialFilterCriteria {self.criterion}"
+        place += "" if self.priority is None else f": criterion {self.priority} is skipped"
         return f"{self.file}{place}: {self.reason}"
 
 
@@ -187,7 +197,7 @@ def _criteria(name: str, raw: ims_subscription.ServiceProfile, defects: list[Pro
         try:
             yield criterion(each)
         except CriterionError as error:
-            defects.append(ProfileDefect(name, f"criterion {each.priority} is skipped: {error}"))
+            defects.append(ProfileDefect(name, str(error), priority=each.priority))
 
 
 def _private_id(text: str) -> str:

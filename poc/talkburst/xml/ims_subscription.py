@@ -13,6 +13,7 @@ from talkburst.xml.document import XmlError, boolean, children, non_negative, pl
 
 NO_NAMESPACE: Final = ""
 _CONDITIONS: Final = ("RequestURI", "Method", "SIPHeader", "SessionCase", "SessionDescription")
+_IN_A_TRIGGER: Final = frozenset({"ConditionNegated", "Group", "Extension", *_CONDITIONS})
 
 
 @dataclass(slots=True, frozen=True)
@@ -241,7 +242,12 @@ def _trigger(element: etree._Element) -> ServicePointTrigger:
     groups = tuple(_number(child) for child in _children(element, "Group"))
     if not groups:
         raise XmlError(f"{place(element)} has no Group")
-    conditions = [child for name, child in children(element, NO_NAMESPACE) if name in _CONDITIONS]
+    inside = list(children(element, NO_NAMESPACE))
+    unknown = [name for name, _ in inside if name not in _IN_A_TRIGGER]
+    if unknown:
+        # What it was to ask for is not known, so it cannot be left out of the condition either.
+        raise XmlError(f"{place(element)}: {', '.join(unknown)} is no condition, one of {', '.join(_CONDITIONS)} is")
+    conditions = [child for name, child in inside if name in _CONDITIONS]
     if len(conditions) != 1:
         raise XmlError(f"{place(element)} has {len(conditions)} conditions, one of {', '.join(_CONDITIONS)} is needed")
     return ServicePointTrigger(
