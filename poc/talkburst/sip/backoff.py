@@ -24,6 +24,11 @@ class Backoff:
         self.longest = longest
         self._failures = 0
 
+    @property
+    def failures(self) -> int:
+        """How many there were in a row."""
+        return self._failures
+
     def next(self, at_least: float | None = None) -> float:
         """Seconds to wait after one more failure; `at_least` is what the peer asked for with Retry-After."""
         delay = min(self.first * 2.0 ** min(self._failures, 32), self.longest)

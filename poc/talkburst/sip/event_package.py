@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from talkburst.sip.agenda import Alarm
+from talkburst.sip.backoff import Backoff
 from talkburst.sip.dialog import Dialog
 from talkburst.sip.flow import Flow
 from talkburst.sip.journal import (
@@ -69,7 +70,9 @@ class NotifierSubscription:
     confirmed: dict[str, Json] = field(default_factory=dict)
     unanswered: bool = False  # a NOTIFY is under way
     held: bool = False  # and another one is due
-    due: bool = False  # a NOTIFY was owed when the process ended that ran before
+    due: bool = False  # a NOTIFY is owed: since before a restart, or because the last one did not get through
+    backoff: Backoff = field(default_factory=Backoff)  # for one that did not get through
+    again: Alarm | None = None  # when it is sent once more
     ending: Ending | None = None
     expiry: Alarm | None = None
     transaction: ClientTransaction | None = None  # of the last NOTIFY

@@ -31,6 +31,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 
+from talkburst.sip.backoff import retry_after
 from talkburst.sip.engine import Engine
 from talkburst.sip.event_package import Ending, NotifierSubscription, Package
 from talkburst.sip.flow import Listener
@@ -59,6 +60,12 @@ Decide = Callable[[str, Mapping[str, object]], None]
 # Answers to a NOTIFY that end the subscription (RFC 6665 4.2.2). 408 is Timer F told by somebody else (RFC 5057 5.1).
 # 401, 407, 500 and 503 do not end it.
 ENDING_STATUSES = frozenset({404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
+
+# Answers that may be another next time: a proxy or subscriber that is overloaded or starting, a device that has lost
+# its connection (RFC 5626 5.3.1) and makes a new one. So is any with Retry-After.
+PASSING_STATUSES = frozenset({430, 500, 502, 503, 504})
+# How often the last NOTIFY of a subscription is tried, which no expiry ends: about a minute.
+MOST_LAST_ATTEMPTS = 8
 
 
 class Notifier:
@@ -181,7 +188,7 @@ class Notifier:
         if subscription.transaction is not None:
             subscription.transaction.abandon(now)
         self._throttle.satisfied(subscription)
-        subscription.due = False
+        _not_due(subscription)
 
     def _take_back(self, subscription: NotifierSubscription, now: float, resume_at: float | None) -> None:
         if subscription.ending is None:
@@ -228,6 +235,7 @@ class Notifier:
         self._notify(subscription, now)
 
     def _forget(self, subscription: NotifierSubscription) -> None:
+        _not_due(subscription)
         if subscription.expiry is not None:
             subscription.expiry.cancel()
         self._throttle.satisfied(subscription)
@@ -243,7 +251,7 @@ class Notifier:
     def _notify(self, subscription: NotifierSubscription, now: float) -> None:
         """Sends the present state, or the end; while a NOTIFY is unanswered, remembers that another one is due."""
         self._throttle.satisfied(subscription)
-        subscription.due = False
+        _not_due(subscription)
         subscription.held = subscription.unanswered
         if subscription.held:
             self._save(subscription)
@@ -277,6 +285,7 @@ class Notifier:
         subscription.transaction = None
         if isinstance(outcome, Response) and outcome.status < 300:
             subscription.confirmed = dict(subscription.data)
+            subscription.backoff.reset()
         else:
             subscription.data = dict(subscription.confirmed)
         ends = outcome.status in ENDING_STATUSES if isinstance(outcome, Response) else outcome is Failure.TIMEOUT
@@ -288,13 +297,38 @@ class Notifier:
             self._kept.drop(subscription)
         elif subscription.held:
             self._notify(subscription, now)
+        elif _may_pass(outcome) and (subscription.ending is None or subscription.backoff.failures < MOST_LAST_ATTEMPTS):
+            self._try_again(subscription, outcome, now)
         elif subscription.ending is not None:
             self._kept.drop(subscription)
         else:
             self._save(subscription)
 
+    def _try_again(self, subscription: NotifierSubscription, outcome: Response | Failure, now: float) -> None:
+        """The subscriber could not be reached, and is owed the state of the moment when it can be."""
+        delay = subscription.backoff.next(retry_after(outcome) if isinstance(outcome, Response) else None)
+        why = str(outcome.status) if isinstance(outcome, Response) else "unreachable"
+        self._decide("NOTIFY failed, trying again", {**_facts(subscription), "why": why, "seconds": delay})
+        subscription.due = True
+        subscription.again = self._engine.agenda.schedule(now + delay, partial(self._resume, subscription))
+        self._save(subscription)
+
     def _save(self, subscription: NotifierSubscription) -> None:
         self._kept.save(subscription, self._throttle.waits(subscription))
+
+
+def _may_pass(outcome: Response | Failure) -> bool:
+    """Whether the same NOTIFY may be taken later."""
+    if not isinstance(outcome, Response):
+        return True
+    return outcome.status in PASSING_STATUSES or (outcome.status >= 300 and retry_after(outcome) is not None)
+
+
+def _not_due(subscription: NotifierSubscription) -> None:
+    subscription.due = False
+    if subscription.again is not None:
+        subscription.again.cancel()
+        subscription.again = None
 
 
 def _facts(subscription: NotifierSubscription) -> dict[str, object]:

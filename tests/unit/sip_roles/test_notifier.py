@@ -521,6 +521,87 @@ def test_a_transport_error_counts_as_503_and_does_not(bench: Bench) -> None:
     assert [request.body for request in bench.run(0.1)] == [b"b 1"]
 
 
+@pytest.mark.parametrize("answer", ["430 Flow Failed", "500 Oops", "502 Bad", "503 Busy", "504 Late"])
+def test_what_did_not_get_through_is_told_when_it_does_with_the_state_of_then(bench: Bench, answer: str) -> None:
+    bench.subscribe()
+    bench.answers = answer
+    bench.change("b")
+    since = bench.net.now
+    first, *others = bench.run(4)
+    assert [request.body for request in others] == [b"b 2", b"b 3", b"b 4"]
+    assert [request.cseq.number - first.cseq.number for request in others] == [1, 2, 3]
+    assert [at for at in bench.net.times("NOTIFY", since) if at > 0] == pytest.approx([0.5, 1.5, 3.5], abs=0.15)
+    assert bench.decisions[-1] == (
+        "NOTIFY failed, trying again",
+        {
+            "event": "reg",
+            "resource": "alice",
+            "subscriber": "sip:as@ims.example",
+            "call_id": "c1",
+            "why": answer[:3],
+            "seconds": 4.0,
+        },
+    )
+    bench.package.text = "c"
+    bench.answers = "200 OK"
+    assert [request.body for request in bench.run(600)] == [b"c 5"]
+
+
+def test_it_is_tried_again_when_the_answer_says_and_not_before(bench: Bench) -> None:
+    bench.subscribe()
+    bench.answers = None
+    bench.change("b")
+    [notify] = bench.run(0.1)
+    bench.net.answer(notify, "486 Busy Here", "Retry-After: 20", to=OURS)
+    bench.answers = "200 OK"
+    assert bench.run(19.5) == []
+    assert [request.body for request in bench.run(1)] == [b"b 2"]
+
+
+def test_who_cannot_be_reached_is_told_when_that_is_over(bench: Bench) -> None:
+    bench.subscribe()
+    bench.answers = None
+    bench.change("b")
+    engine = bench.net.engines[OURS]
+    for delay in (0.5, 1.0):
+        engine.transport_failed(Flow("UDP", OURS, ("192.0.2.9", 5090), listener="main"), bench.net.now)
+        bench.net.run(delay)
+        bench.net.take_mail()
+    bench.answers = "200 OK"
+    assert [request.body for request in bench.run(600)] == [b"b 3"]
+
+
+def test_a_refresh_tells_it_first_and_then_nothing_is_owed(bench: Bench) -> None:
+    bench.subscribe()
+    bench.answers = "503 Busy"
+    bench.change("b")
+    bench.run(0.1)
+    bench.answers = "200 OK"
+    bench.again()
+    assert [request.body for request in bench.notifies] == [b"b 2"]
+    assert bench.run(600) == []
+
+
+def test_the_end_is_tried_again_too_but_not_for_ever(bench: Bench) -> None:
+    bench.subscribe()
+    bench.answers = "503 Busy"
+    bench.notifier.terminate("reg", "alice", "deactivated", bench.net.now)
+    told = bench.run(3600)
+    assert {request.get("Subscription-State") for request in told} == {"terminated;reason=deactivated"}
+    assert {request.body for request in told} == {b"alice 1"}
+    assert len(told) == 9
+
+
+def test_what_did_not_get_through_is_owed_no_more_when_the_subscription_has_ended(bench: Bench) -> None:
+    bench.subscribe("Expires: 60")
+    bench.answers = "503 Busy"
+    bench.change("b")
+    bench.run(55)
+    bench.answers = "200 OK"
+    [last] = bench.run(600)
+    assert last.get("Subscription-State") == "terminated;reason=timeout"
+
+
 def test_what_is_due_is_dropped_with_the_subscription(bench: Bench) -> None:
     bench.answers = None
     bench.subscribe()

@@ -140,6 +140,18 @@ def test_a_notify_that_nobody_confirmed_is_sent_again_under_the_next_number(benc
     assert bench.restart() == []
 
 
+def test_a_notify_that_could_not_be_delivered_is_owed_after_the_restart(bench: Bench) -> None:
+    [first] = bench.subscribe()
+    bench.ok(first)
+    bench.package.text = "alice, changed"
+    bench.notifier.changed("reg", "alice", bench.net.now)
+    [second] = bench.run()
+    bench.net.answer(second, "503 Service Unavailable", to=OURS)
+    [third] = bench.restart()
+    assert third.cseq.number == second.cseq.number + 1
+    assert third.from_.tag == first.from_.tag
+
+
 def test_a_change_that_waited_for_its_turn_is_told(bench: Bench) -> None:
     bench.ok(*bench.subscribe())
     bench.notifier.changed("reg", "alice", bench.net.now)
