@@ -57,8 +57,9 @@ class Checker:
 
     @property
     def flow_count(self) -> int:
-        """How many registrations have begun."""
-        return len(self._current_flows().all)
+        """How many registrations have begun. What others go on with before any client comes is none."""
+        awaits_client = not self._flows.all and self._capture.is_captured("C-I", self._hints.reporting)
+        return 0 if awaits_client else len(self._current_flows().all)
 
     def add(self, frame: Frame) -> list[ObservedMessage | HttpSighting]:
         """Take one frame in without asking which step it is; what was seen in it for the first time."""

@@ -1,5 +1,6 @@
 """From what was found to 32 verdicts: causes, order, waits, rows, and which failure is the first."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -154,7 +155,10 @@ class Judge:
         ]
         if times:
             return max(times) + self.wait
-        return self.evidence.flow.opened + self.wait
+        flow, started = self.evidence.flow, self.evidence.hints.started
+        if step.number == 1 and not flow.registers:
+            return math.inf if started is None else started + self.wait
+        return flow.opened + self.wait
 
     def _at_role(self, found: Found, role: Role) -> float:
         return found.message.time_at(role) if found.message is not None else found.time or 0.0

@@ -170,3 +170,17 @@ def test_a_client_that_begins_with_credentials_is_waited_for_as_long_as_a_step(r
 def test_an_end_without_any_message_names_no_time(right):
     report = Checker(hints=ALL).reports(START, ended=True)[0]
     assert report.steps[0].why == "REGISTER did not come"
+
+
+def test_what_others_go_on_with_before_a_client_comes_is_no_registration(right):
+    checker = fed(right.only(7, 8).reported(), hints=Hints(reporting=ALL.reporting))
+    assert checker.flow_count == 0
+    assert not checker.decided(START + 1e6)
+    for frame in right.only(1).reported():
+        checker.feed(frame)
+    assert checker.flow_count == 1
+
+
+def test_where_no_client_can_be_seen_the_others_begin_the_flow(right):
+    checker = fed(right.reported(silent=["client", "core"]), hints=Hints(reporting=frozenset({"server", "xdms"})))
+    assert checker.flow_count == 1
