@@ -111,7 +111,7 @@ async def test_what_core_and_server_go_on_with_from_an_earlier_registration_is_n
 
 
 async def test_a_flow_that_failed_decides_the_exit_code_and_the_newest_is_the_report(judge, author, tmp_path):
-    live = await judge("--flows", "2", "--wait", "0.6", "--report", str(tmp_path / "report.json"))
+    live = await judge("--flows", "2", "--wait", "2", "--report", str(tmp_path / "report.json"))
     await live.send(author(start=time.time() - 0.5).write().without(32).reported())
     await live.until("fail: 31 of 32 steps passed")
     await live.send(second(author, time.time() - 0.5).reported())
