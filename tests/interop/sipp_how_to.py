@@ -4,17 +4,22 @@ A command of the how-to is found by the words of the heading it stands under. It
 ports, which are those of the test's world, and for flags that have SIPp write down what it met.
 """
 
+import asyncio
 import re
 import shlex
+import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from harness import need
-from world import Process
+from world import WITHIN, Process, World
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = Path(__file__).parent / "sipp"
 HOW_TO = SCENARIOS / "README.md"
+
+POLL = 0.02  # seconds; SIPp tells nobody when it listens, nor when it has written to a file
 
 
 def commands() -> dict[str, str]:
@@ -29,15 +34,19 @@ def commands() -> dict[str, str]:
     return found
 
 
+class Traced(NamedTuple):
+    """A message that SIPp wrote down; `way` is "sent" or "received"."""
+
+    way: str
+    start_line: str
+    call_id: str
+
+
 class Sipp(Process):
     """The command under `heading`. `alter` maps what stands in its scenario to what shall stand there."""
 
-    def __init__(
-        self, heading: str, directory: Path, ports: Mapping[int, int], alter: Mapping[str, str] | None = None
-    ) -> None:
-        arguments = shlex.split(commands()[heading])
-        arguments[0] = need("sipp")
-        arguments = [_moved(argument, ports) for argument in arguments]
+    def __init__(self, heading: str, directory: Path, world: World, alter: Mapping[str, str] | None = None) -> None:
+        arguments = [need("sipp"), *shlex.split(world.moved(commands()[heading]))[1:]]
         arguments = [str(ROOT / argument) if "/interop/" in argument else argument for argument in arguments]
         if alter:
             position = arguments.index("-sf") + 1
@@ -50,6 +59,24 @@ class Sipp(Process):
             *("-trace_msg", "-message_file", str(self._messages)),
         )
 
+    async def listens(self, port: int) -> None:
+        """Wait until some program has the port, for UDP or for TCP."""
+        async with asyncio.timeout(WITHIN):
+            while not any(_is_bound(Path(table), port) for table in ("/proc/net/udp", "/proc/net/tcp")):  # noqa: ASYNC110
+                await asyncio.sleep(POLL)
+
+    async def fails(self, said: str) -> None:
+        """Wait until it has written an error that matches `said`, and has ended for that.
+
+        As a server it would wait for more calls, so it is asked to end after those it has.
+        """
+        async with asyncio.timeout(WITHIN):
+            while not (self.has_ended or re.search(said, self.errors, flags=re.DOTALL)):  # noqa: ASYNC110
+                await asyncio.sleep(POLL)
+        self.signal(signal.SIGUSR1)
+        assert await self.ended() == 1, self.errors
+        assert re.search(said, self.errors, flags=re.DOTALL), self.errors
+
     @property
     def errors(self) -> str:
         """What SIPp says went wrong."""
@@ -61,23 +88,28 @@ class Sipp(Process):
         return self._messages.read_text() if self._messages.exists() else ""
 
     @property
-    def start_lines(self) -> list[tuple[str, str]]:
-        """("sent" or "received", start line) of each message, in order."""
-        return re.findall(r"^(?:UDP|TCP) message (sent|received) [^\n]*\n\n([^\n]*)", self.messages, flags=re.MULTILINE)
+    def trace(self) -> list[Traced]:
+        """Every message, in order."""
+        found = re.findall(
+            r"^(?:UDP|TCP) message (sent|received) [^\n]*\n\n([^\n]*)\n.*?^Call-ID: ([^\n]*)",
+            self.messages,
+            flags=re.MULTILINE | re.DOTALL,
+        )
+        return [Traced(*message) for message in found]
 
     def received_after(self, sent: str, count: int = 2) -> list[list[str]]:
-        """The first words of what came next, `count` messages, after each message sent whose start line has `sent`."""
-        lines = self.start_lines
+        """After each message sent with `sent` in its start line: the first words of what came of that Call-ID."""
+        trace = self.trace
         found = []
-        for number, (way, line) in enumerate(lines):
+        for number, (way, line, call_id) in enumerate(trace):
             if way == "sent" and sent in line:
-                after = [start.split()[0] for way, start in lines[number:] if way == "received"]
+                after = [one.start_line.split()[0] for one in trace[number:] if one[::2] == ("received", call_id)]
                 found.append(after[:count])
         return found
 
 
-def _moved(argument: str, ports: Mapping[int, int]) -> str:
-    return re.sub(r"\b(\d{4})$", lambda found: str(ports.get(int(found[1]), found[1])), argument)
+def _is_bound(table: Path, port: int) -> bool:
+    return any(line.split()[1].endswith(f":{port:04X}") for line in table.read_text().splitlines()[1:])
 
 
 def _altered(scenario: Path, directory: Path, alter: Mapping[str, str]) -> Path:

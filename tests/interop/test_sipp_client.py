@@ -1,5 +1,6 @@
 """SIPp as the PoC client: steps 1-4, 12-16, 20-24 and 29-31 against our core, server and XDMS, then the end."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,18 +24,20 @@ async def test_client_completes_the_flow_and_takes_its_leave(
     tmp_path: Path, free_port: FreePort, transport: str, tables: dict[str, dict[str, bool]]
 ) -> None:
     async with World(tmp_path, free_port, "xdms", "core", "server", **tables) as world:
-        async with Sipp(f"A client over {transport}", tmp_path, world.ports) as sipp:
+        async with Sipp(f"A client over {transport}", tmp_path, world) as sipp:
             assert await sipp.ended() == 0, sipp.errors + world.explain()
         assert await world.verdicts() == all_pass(), world.explain()
     expected = ["NOTIFY", "SIP/2.0"] if tables else ["SIP/2.0", "NOTIFY"]
     assert sipp.received_after("SUBSCRIBE sip:alice@ims.example") == [expected] * 2, sipp.messages
     assert f"Via: SIP/2.0/{transport} " in sipp.messages
+    route = f"^Route: <sip:{world.place(5060)}[^>]*>, <sip:{world.place(5054)}[^>]*>\\s*$"
+    assert len(re.findall(route, sipp.messages, flags=re.MULTILINE)) == 1, "the last SUBSCRIBE goes back the same way"
     assert sipp.messages.count("nc=00000003") == 1, "the third REGISTER with credentials is the one that ends it"
 
 
 async def test_three_clients_at_once_are_three_users(tmp_path: Path, free_port: FreePort) -> None:
     async with World(tmp_path, free_port, "xdms", "core", "server") as world:
-        async with Sipp("Three clients at once", tmp_path, world.ports) as sipp:
+        async with Sipp("Three clients at once", tmp_path, world) as sipp:
             assert await sipp.ended() == 0, sipp.errors + world.explain()
         for stored in (
             "user=sip:alice@ims.example entity=sipp-alice barring=false answer_mode=manual",
@@ -45,8 +48,8 @@ async def test_three_clients_at_once_are_three_users(tmp_path: Path, free_port: 
 
 
 async def test_wrong_password_is_challenged_again_and_the_flow_ends_there(tmp_path: Path, free_port: FreePort) -> None:
-    async with World(tmp_path, free_port, "core", wait=1.0) as world:
-        async with Sipp("A client with a wrong password", tmp_path, world.ports) as sipp:
+    async with World(tmp_path, free_port, "core") as world:
+        async with Sipp("A client with a wrong password", tmp_path, world) as sipp:
             assert await sipp.ended() == 0, sipp.errors + world.explain()
         verdicts = await world.verdicts()
     assert verdicts[1] == verdicts[2] == "pass"
@@ -67,18 +70,16 @@ FAULTS = {
 async def test_altered_client_fails_at_its_step(
     tmp_path: Path, free_port: FreePort, alter: dict[str, str], said: str, step: int
 ) -> None:
-    async with World(tmp_path, free_port, "xdms", "core", "server", wait=1.0) as world:
-        async with Sipp("A client over UDP", tmp_path, world.ports, alter) as sipp:
-            assert await sipp.ended() == 1, sipp.errors + world.explain()
+    async with World(tmp_path, free_port, "xdms", "core", "server") as world:
+        async with Sipp("A client over UDP", tmp_path, world, alter) as sipp:
+            await sipp.fails(said)
         await world.verdicts()
-    assert said in sipp.errors
     assert world.report["first_failure"] == step, world.explain()
 
 
 async def test_right_password_fails_where_a_wrong_one_is_expected(tmp_path: Path, free_port: FreePort) -> None:
-    async with World(tmp_path, free_port, "core", wait=1.0) as world:
-        async with Sipp("A client with a wrong password", tmp_path, world.ports, {"[authentication]": RIGHT}) as sipp:
-            assert await sipp.ended() == 1, sipp.errors + world.explain()
+    async with World(tmp_path, free_port, "core") as world:
+        async with Sipp("A client with a wrong password", tmp_path, world, {"[authentication]": RIGHT}) as sipp:
+            await sipp.fails("while expecting '401'")
         verdicts = await world.verdicts()
-    assert "while expecting '401'" in sipp.errors
     assert [verdicts[step] for step in (1, 2, 3, 4)] == ["pass"] * 4

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -58,11 +59,19 @@ class Process:
             await self._reading
             return await self._process.wait()
 
+    @property
+    def has_ended(self) -> bool:
+        return self._reading.done()
+
     async def stop(self) -> int:
         """The exit code after SIGTERM."""
-        if self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         return await self.ended()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it still runs."""
+        if self._process.returncode is None:
+            self._process.send_signal(number)
 
     async def __aexit__(self, *_: object) -> None:
         try:
@@ -77,19 +86,22 @@ class World:
     """The demo world, of which `daemons` run, on ports of its own; `ports` maps each default port to its stand-in."""
 
     def __init__(
-        self, directory: Path, free_port: Callable[[], int], *daemons: str, wait: float = 5.0, **tables: dict[str, Any]
+        self, directory: Path, free_port: Callable[[], int], *daemons: str, **tables: Mapping[str, Any]
     ) -> None:
         self.ports = {default: free_port() for default in (5060, 5054, 5070, 5080, 5090, 5091, 8080, 9060)}
         self.report: dict[str, Any] = {}
         self._directory = directory
         self._daemons = daemons
-        self._wait = wait
         self._tables = tables
         self._stack = AsyncExitStack()
         self.processes: dict[str, Process] = {}
 
     def place(self, default: int) -> str:
         return f"127.0.0.1:{self.ports[default]}"
+
+    def moved(self, text: str) -> str:
+        """`text` with the ports of this world in place of the default ones."""
+        return re.sub(r"(?<!\d)\d{4}(?!\d)", lambda found: str(self.ports.get(int(found[0]), found[0])), text)
 
     def _both(self, default: int) -> list[str]:
         return [f"{transport}:{self.place(default)}" for transport in ("udp", "tcp")]
@@ -109,7 +121,7 @@ class World:
             "client": {"listen": self._both(5090)},
         }
         for name, table in self._tables.items():
-            ours[name] = {**ours.get(name, {}), **table}
+            ours[name] = {**ours.get(name, {}), **_each(table, self.moved)}
         return ours
 
     async def __aenter__(self) -> Self:
@@ -120,8 +132,7 @@ class World:
         try:
             self.checker = await self._stack.enter_async_context(
                 Process(
-                    *(*TALKBURST, "check", "--hep", f"tcp:{self.place(9060)}", "--wait", str(self._wait)),
-                    *("--report", str(self._report_file)),
+                    *(*TALKBURST, "check", "--hep", f"tcp:{self.place(9060)}", "--report", str(self._report_file)),
                 )
             )
             await self.checker.says("listening for HEP3")
@@ -133,9 +144,7 @@ class World:
 
     async def start(self, name: str) -> Process:
         """One more daemon, until it is ready."""
-        process = Process(
-            *(*TALKBURST, name, "--config", str(self._file), "--state", str(self._directory / "state")),
-        )
+        process = Process(*TALKBURST, name, "--config", str(self._file), "--state", str(self._directory / "state"))
         self.processes[name] = await self._stack.enter_async_context(process)
         await process.says(f"ready {name}")
         return process
@@ -144,11 +153,17 @@ class World:
         await self._stack.aclose()
 
     async def verdicts(self) -> dict[int, str]:
-        """What the checker says when every flow that began is decided."""
-        await self.checker.ended()
+        """What the checker says of all that was sent and received; ends the daemons, so that none has more to tell."""
+        for process in reversed(self.processes.values()):
+            await process.stop()
+        await self.checker.stop()
         self.report = json.loads(self._report_file.read_text())
         return {step["step"]: step["verdict"] for step in self.report["steps"]}
 
     def explain(self) -> str:
         logs = [f"--- {name}\n{process.err}" for name, process in self.processes.items()]
         return "\n".join([self.checker.out, *logs])
+
+
+def _each(table: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    return {key: change(value) if isinstance(value, str) else value for key, value in table.items()}
