@@ -83,3 +83,23 @@ async def test_right_password_fails_where_a_wrong_one_is_expected(tmp_path: Path
             await sipp.fails("while expecting '401'")
         verdicts = await world.verdicts()
     assert [verdicts[step] for step in (1, 2, 3, 4)] == ["pass"] * 4
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+async def test_credentials_stand_in_for_a_registration(tmp_path: Path, free_port: FreePort, transport: str) -> None:
+    async with World(tmp_path, free_port, "core", "server", "client") as world:
+        await world.processes["client"].says("settings published", "err")
+        async with Sipp(f"Credentials with PUBLISH over {transport}", tmp_path, world) as sipp:
+            assert await sipp.ended() == 0, sipp.errors + world.explain()
+        stored = "settings stored user=sip:alice@ims.example entity=sipp-alice barring=false answer_mode=manual"
+        await world.processes["server"].says(stored, "err")
+        await world.processes["server"].says("settings dropped user=sip:alice@ims.example entity=sipp-alice", "err")
+
+
+async def test_publication_with_a_wrong_password_is_challenged_again(tmp_path: Path, free_port: FreePort) -> None:
+    async with World(tmp_path, free_port, "core", "server", "client") as world:
+        await world.processes["client"].says("settings published", "err")
+        alter = {"[field2]": "[authentication username=alice@ims.example password=wrong]"}
+        async with Sipp("Credentials with PUBLISH over UDP", tmp_path, world, alter) as sipp:
+            await sipp.fails("while expecting '200' .*received 'SIP/2.0 407 ")
+        assert "wrong password for alice@ims.example" in world.processes["core"].err
