@@ -22,6 +22,13 @@ HOW_TO = SCENARIOS / "README.md"
 POLL = 0.02  # seconds; SIPp tells nobody when it listens, nor when it has written to a file
 
 
+def talkburst_command(start: str) -> list[str]:
+    """The one command line of ours in the how-to that begins so, without the word talkburst."""
+    found = re.findall(rf"^    talkburst ({start}.*)$", HOW_TO.read_text(), flags=re.MULTILINE)
+    assert len(found) == 1, f"talkburst {start}: {found}"
+    return shlex.split(found[0])
+
+
 def commands() -> dict[str, str]:
     """Heading: the one SIPp command line that stands under it."""
     found = {}

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sipp_how_to import Sipp
-from world import World
+from harness import TALKBURST
+from sipp_how_to import Sipp, talkburst_command
+from world import Process, World
 
 FreePort = Callable[[], int]
 RIGHT = "[authentication username=alice@ims.example password=alice]"
@@ -33,6 +34,17 @@ async def test_client_completes_the_flow_and_takes_its_leave(
     route = f"^Route: <sip:{world.place(5060)}[^>]*>, <sip:{world.place(5054)}[^>]*>\\s*$"
     assert len(re.findall(route, sipp.messages, flags=re.MULTILINE)) == 1, "the last SUBSCRIBE goes back the same way"
     assert sipp.messages.count("nc=00000003") == 1, "the third REGISTER with credentials is the one that ends it"
+
+
+async def test_demo_judges_the_client_as_the_how_to_says(tmp_path: Path, free_port: FreePort) -> None:
+    world = World(tmp_path, free_port)
+    names = {"core": 5060, "core-servers": 5054, "server": 5070, "xdms": 8080}
+    ports = [flag for name, port in names.items() for flag in ("--port", f"{name}={world.ports[port]}")]
+    async with Process(*TALKBURST, *talkburst_command("demo"), *ports) as demo:
+        await demo.says("waiting for a REGISTER of your client")
+        async with Sipp("A client over UDP", tmp_path, world) as sipp:
+            assert await sipp.ended() == 0, sipp.errors + demo.out
+        await demo.says("pass: 32 of 32 steps passed")
 
 
 async def test_three_clients_at_once_are_three_users(tmp_path: Path, free_port: FreePort) -> None:

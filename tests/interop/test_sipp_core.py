@@ -9,12 +9,13 @@ from sipp_how_to import Sipp
 from world import World
 
 FreePort = Callable[[], int]
+ORDERS = ["200-first", "NOTIFY-first"]
 BEHIND_THE_CORE = (1, 2, 3, 4, 12, 13, 14, 15, 16, 19, 21, 22, 24, 27, 30, 31)
 EXPECTED = {**dict.fromkeys(range(1, 33), "pass"), **dict.fromkeys(BEHIND_THE_CORE, "not-observed")}
 
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
-@pytest.mark.parametrize("notify_first", [False, True], ids=["200-first", "NOTIFY-first"])
+@pytest.mark.parametrize("notify_first", [False, pytest.param(True, marks=pytest.mark.longer)], ids=ORDERS)
 async def test_core_gets_all_it_asks_of_our_server(
     tmp_path: Path, free_port: FreePort, transport: str, notify_first: bool
 ) -> None:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sipp_how_to import HOW_TO, SCENARIOS, commands
+from sipp_how_to import HOW_TO, ROOT, SCENARIOS, commands
 
 TESTS = "".join(file.read_text() for file in Path(__file__).parent.glob("test_sipp_*.py"))
 
@@ -25,3 +25,8 @@ def test_file_is_mentioned(file: str) -> None:
 def test_scenario_is_well_formed_xml(scenario: Path) -> None:
     """SIPp's own parser does not mind what an editor or xmllint does."""
     assert ElementTree.parse(scenario).getroot().tag == "scenario"
+
+
+def test_readme_prints_the_same_command() -> None:
+    """README.md shows one of them; it shall not differ from the one that is run."""
+    assert commands()["A client over UDP"] in (ROOT / "README.md").read_text().replace("\\\n", " ")

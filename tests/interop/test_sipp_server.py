@@ -12,6 +12,7 @@ from sipp_how_to import SCENARIOS, Sipp
 from world import World
 
 FreePort = Callable[[], int]
+ORDERS = ["200-first", "NOTIFY-first"]
 # Nobody fetches documents here.
 EXPECTED = {**dict.fromkeys(range(1, 33), "pass"), 11: "not-observed"}
 
@@ -22,7 +23,7 @@ def tables(transport: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
-@pytest.mark.parametrize("notify_first", [False, True], ids=["200-first", "NOTIFY-first"])
+@pytest.mark.parametrize("notify_first", [False, pytest.param(True, marks=pytest.mark.longer)], ids=ORDERS)
 async def test_server_serves_our_core_and_client(
     tmp_path: Path, free_port: FreePort, transport: str, notify_first: bool
 ) -> None:
