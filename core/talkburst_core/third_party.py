@@ -15,7 +15,7 @@ from typing import Final
 
 from talkburst.sip import Request, Response
 from talkburst.sip.agenda import Alarm
-from talkburst.sip.backoff import Backoff
+from talkburst.sip.backoff import Backoff, retry_after
 from talkburst.sip.engine import ClientTransaction, Engine, Failure
 from talkburst.sip.journal import Journal, Row, Rows, integer, number, text
 from talkburst_core.filter_criteria import (
@@ -274,7 +274,8 @@ class ThirdPartyRegistration:
             told.backoff.reset()
         told.sent = None
         if failed and told.criterion.default_handling is DefaultHandling.SESSION_CONTINUED:
-            self._tell_again(server, told, subscriber, request, now)
+            asked = retry_after(outcome) if isinstance(outcome, Response) else None
+            self._tell_again(server, told, subscriber, request, asked, now)
         if told.waiting is None and (expires == 0 or refused):
             self._forget(server, told, subscriber)
         else:
@@ -284,9 +285,14 @@ class ThirdPartyRegistration:
             # TS 24.229 5.4.1.7: the user can not stay registered without this server.
             self.on_terminated(subscriber, f"{server} failed, DefaultHandling is SESSION_TERMINATED", now)
 
-    def _tell_again(self, server: str, told: Told, subscriber: Subscriber, request: Request, now: float) -> None:
-        """Repeat a REGISTER that failed, with what is left of its time, unless something newer waits or it is over."""
-        at = now + told.backoff.next()
+    def _tell_again(
+        self, server: str, told: Told, subscriber: Subscriber, request: Request, asked: float | None, now: float
+    ) -> None:
+        """Repeat a REGISTER that failed, with what is left of its time, unless something newer waits or it is over.
+
+        `asked` is the Retry-After of the answer (RFC 3261 21.5.4).
+        """
+        at = now + told.backoff.next(asked)
         if told.waiting is not None or at >= told.ends_at:
             return
         told.sent = request

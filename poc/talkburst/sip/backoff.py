@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 
+from talkburst.sip.headers import parse_delta_seconds
 from talkburst.sip.message import Response
 
 FIRST_DELAY = 0.5  # seconds; whoever is only a moment late is met almost at once
 LONGEST_DELAY = 120.0  # seconds
+LONGEST_ASKED = 3600.0  # seconds; what a peer asks for beyond that is an error of its own, or worse
+
+# RFC 3261 25.1 Retry-After: delta-seconds, a comment, parameters.
+_RETRY_AFTER = re.compile(r"[ \t]*([0-9]+)[ \t]*(?=[(;]|$)")
 
 
 class Backoff:
@@ -30,10 +35,14 @@ class Backoff:
         return self._failures
 
     def next(self, at_least: float | None = None) -> float:
-        """Seconds to wait after one more failure; `at_least` is what the peer asked for with Retry-After."""
+        """Seconds to wait after one more failure.
+
+        `at_least` is what the peer asked for, with Retry-After or in Subscription-State. No peer can silence us for
+        longer than `LONGEST_ASKED`.
+        """
         delay = min(self.first * 2.0 ** min(self._failures, 32), self.longest)
         self._failures += 1
-        return delay if at_least is None else max(delay, at_least)
+        return delay if at_least is None else max(delay, min(at_least, LONGEST_ASKED))
 
     def reset(self) -> None:
         """It worked: the next failure is a first one again."""
@@ -42,8 +51,8 @@ class Backoff:
 
 def retry_after(response: Response) -> float | None:
     """The seconds of a Retry-After header; None when there is none to be read (RFC 3261 20.33)."""
-    found = re.match(r"\s*([0-9]{1,10})(?![0-9])", response.get("Retry-After") or "")
-    return float(found[1]) if found else None
+    found = _RETRY_AFTER.match(response.get("Retry-After") or "")
+    return float(parse_delta_seconds(found[1])) if found else None
 
 
 def renewal(granted: float) -> float:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from talkburst_core.bindings import Limits
 from talkburst_core.daemon import world
 
 DAVE = "001010000000004@ims.mnc001.mcc001.3gppnetwork.org"
@@ -256,6 +257,19 @@ def test_server_that_starts_late_is_told_again_with_the_time_that_is_left(bench)
     assert (third.header("CSeq"), third.header("Expires")) == ("3 REGISTER", "3598")
     bench.answer(third, "200 OK")
     assert bench.advance(300).to_servers == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [("60", 60.0), ("86400", 3600.0), ("9" * 400, 3600.0), ("later", 0.5), ("-60", 0.5)]
+)
+def test_server_that_is_overloaded_is_told_again_when_it_says_and_within_the_hour(
+    make_bench, asked: str, seconds: float
+) -> None:
+    bench = make_bench(limits=Limits(longest=7200))
+    first = bench.register(expires=7200).to_servers[0]
+    bench.answer(first, "503 Service Unavailable", f"Retry-After: {asked}")
+    assert bench.advance(seconds - 0.1).to_servers == []
+    assert [sent.header("CSeq") for sent in bench.advance(0.2).to_servers] == ["2 REGISTER"]
 
 
 def test_server_that_is_told_of_the_end_hears_nothing_of_the_registration_any_more(bench) -> None:

@@ -144,6 +144,21 @@ def test_core_that_fails_for_a_moment_is_asked_again(bench, text):
     assert text.lines(bench.advance(0.1)) == [f"SUBSCRIBE {ALICE} SIP/2.0"]
 
 
+@pytest.mark.parametrize("asked", [86_400, 2**32 - 1])
+def test_core_is_asked_again_within_the_hour_whatever_its_503_says(bench, text, asked):
+    bench.third_party(expires=600_000)
+    bench.answer(bench.subscribe, 503, ("Retry-After", asked))
+    assert bench.advance(3599.9) == []
+    assert text.lines(bench.advance(0.2)) == [f"SUBSCRIBE {ALICE} SIP/2.0"]
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("86400", 3600.0), ("9" * 400, 3600.0), ("soon", 0.5), ("-7", 0.5)])
+def test_core_is_asked_again_within_the_hour_whatever_its_last_notify_says(registered, text, asked, seconds):
+    registered.notify_reg("", state=f"terminated;reason=giveup;retry-after={asked}")
+    assert registered.advance(seconds - 0.1) == []
+    assert text.lines(registered.advance(0.2)) == [f"SUBSCRIBE {ALICE} SIP/2.0"]
+
+
 def test_expires_0_forgets_the_user(registered):
     (answer,) = registered.third_party(expires=0)
     assert (answer.status, answer.get("Expires")) == (200, "0")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from talkburst.sip.backoff import Backoff, renewal, retry_after
+from talkburst.sip.backoff import LONGEST_ASKED, Backoff, renewal, retry_after
 from talkburst.sip.message import Response
 
 
@@ -23,6 +23,11 @@ def test_peer_may_ask_for_a_longer_pause():
     assert Backoff(first=30).next(at_least=20) == 30
 
 
+@pytest.mark.parametrize("asked", [3601, 86_400, 2**32 - 1, float("inf")])
+def test_no_peer_can_ask_for_more_than_an_hour(asked):
+    assert Backoff().next(at_least=asked) == LONGEST_ASKED == 3600
+
+
 def test_a_thousand_failures_are_still_a_delay():
     backoff = Backoff()
     assert [backoff.next() for _ in range(1000)][-1] == 120
@@ -35,7 +40,20 @@ def test_renewed_ten_minutes_before_the_end_or_at_half_time(granted, renewed):
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("18000;duration=3600", 18000), ("120 (I'm in a meeting)", 120), (" 5", 5), ("soon", None), ("-1", None)],
+    [
+        ("18000;duration=3600", 18000),
+        ("120 (I'm in a meeting)", 120),
+        ("120 ;duration=5", 120),
+        (" 5", 5),
+        ("9" * 5000, 2**32 - 1),
+        ("soon", None),
+        ("-1", None),
+        ("1.5", None),
+        ("12 seconds", None),
+        ("60, 120", None),
+        ("\u0661", None),
+        ("", None),
+    ],
 )
 def test_retry_after_is_read_up_to_its_comment(value, seconds):
     assert retry_after(Response(503, headers=[("Retry-After", value)])) == seconds

@@ -191,6 +191,18 @@ def test_overload_is_tried_again_when_it_says(pair):
     assert pair.compositor.stored() == ["hello"]
 
 
+@pytest.mark.parametrize(("asked", "seconds"), [("86400", 3600), ("9" * 400, 3600), ("20 s", 0.5), ("never", 0.5)])
+def test_overload_for_longer_than_an_hour_or_for_no_time_is_not_believed(pair, asked, seconds):
+    pair.answer = lambda request: 503
+    pair.headers = [("Retry-After", asked)]
+    pair.publisher.publish(b"hello", pair.now)
+    pair.run(0.1)
+    assert pair.failed[0][1] == seconds
+    pair.answer = lambda request: None
+    pair.run(seconds)
+    assert pair.compositor.stored() == ["hello"]
+
+
 def test_missing_answers_are_tried_again_with_growing_delays(pair):
     pair.deliver = False
     pair.publisher.publish(b"hello", pair.now)

@@ -558,6 +558,18 @@ def test_it_is_tried_again_when_the_answer_says_and_not_before(bench: Bench) -> 
     assert [request.body for request in bench.run(1)] == [b"b 2"]
 
 
+@pytest.mark.parametrize(("asked", "seconds"), [("86400", 3600), ("9" * 400, 3600), ("later", 0.5)])
+def test_it_is_tried_again_within_the_hour_whatever_the_answer_says(bench: Bench, asked: str, seconds: float) -> None:
+    bench.subscribe(expires=36_000)
+    bench.answers = None
+    bench.change("b")
+    [notify] = bench.run(0.1)
+    bench.net.answer(notify, "503 Service Unavailable", f"Retry-After: {asked}", to=OURS)
+    bench.answers = "200 OK"
+    assert bench.run(seconds - 0.2) == []
+    assert [request.body for request in bench.run(1)] == [b"b 2"]
+
+
 def test_who_cannot_be_reached_is_told_when_that_is_over(bench: Bench) -> None:
     bench.subscribe()
     bench.answers = None

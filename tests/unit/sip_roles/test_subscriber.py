@@ -554,6 +554,17 @@ def test_a_refresh_that_failed_is_tried_again_when_the_notifier_says(bench: Benc
     assert bench.asks() == [1, 2, 3]
 
 
+@pytest.mark.parametrize(("asked", "seconds"), [("86400", 3600), ("9" * 400, 3600), ("never", 0.5)])
+def test_a_refresh_that_failed_is_tried_again_within_the_hour(bench: Bench, asked: str, seconds: float) -> None:
+    bench.establish(36_000)
+    bench.subscription.refresh(bench.net.now)
+    bench.answer("503 Service Unavailable", f"Retry-After: {asked}")
+    bench.net.run(seconds - 0.1)
+    assert bench.asks() == [1, 2]
+    bench.net.run(0.2)
+    assert bench.asks() == [1, 2, 3]
+
+
 def test_a_refresh_without_a_notify_ends_it(bench: Bench) -> None:
     bench.establish()
     bench.subscription.refresh(bench.net.now)

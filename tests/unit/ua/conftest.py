@@ -260,18 +260,19 @@ class World(Network):
 
 
 class LiteralCore:
-    """A core that answers REGISTER with what a test gives it, and everything else with 480."""
+    """A core that answers REGISTER with what a test gives it, and everything else with 480 and the headers `others`."""
 
     def __init__(self, network):
         self.network = network
         self.engine = network.engine(main=CORE)
         self.engine.user = self
         self.answers = []
+        self.others = []
         self.default = (200, [("Contact", "{contact};expires=3600")])
         self.seen = []
 
     def on_request(self, transaction, request, now):
-        status, headers = 480, []
+        status, headers = 480, self.others
         if request.method == "REGISTER":
             self.seen.append(request)
             status, headers = self.answers.pop(0) if self.answers else self.default

@@ -157,6 +157,38 @@ def test_retry_after_is_kept_to(network, core, device):
     assert len(core.seen) == 2
 
 
+@pytest.mark.parametrize("asked", [86_400, 2**32 - 1, "9" * 400])
+def test_retry_after_keeps_nobody_away_for_longer_than_an_hour(network, core, device, asked):
+    core.answers = [(503, [("Retry-After", asked)])]
+    client = device()
+    client.start(3599)
+    assert len(core.seen) == 1
+    network.run(2)
+    assert len(core.seen) == 2
+
+
+@pytest.mark.parametrize("asked", ["never", "-5", "60 s", "60, 70", ""])
+def test_retry_after_that_is_none_is_passed_over(network, core, device, asked):
+    core.answers = [(503, [("Retry-After", asked)])]
+    client = device()
+    client.start(1)
+    assert [facts["seconds"] for facts in client.said("not registered")] == [0.5]
+    assert len(core.seen) == 2
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("30", 30.0), ("86400", 3600.0), ("9" * 400, 3600.0), ("later", 0.5)])
+def test_retry_after_of_a_subscription_is_kept_to_for_an_hour_at_most(network, core, device, asked, seconds):
+    core.others = [("Retry-After", asked)]
+    client = device()
+    client.start(0.2)
+    assert [facts["seconds"] for facts in client.said("subscription ended")][:1] == [seconds]
+    subscribed = len(network.requests("SUBSCRIBE"))
+    network.run(seconds - 0.3)
+    assert len(network.requests("SUBSCRIBE")) == subscribed
+    network.run(0.2)
+    assert len(network.requests("SUBSCRIBE")) > subscribed
+
+
 def test_core_that_is_not_there_yet_is_one_line_an_attempt(network, device):
     client = device()
     client.start(2)
