@@ -103,7 +103,7 @@ class Authentication:
                 continue
             private_id = self._private_id(header, request)
             if header.params.get("realm") == self.realm_of(private_id):
-                return Given(header, private_id)
+                return Given(self._without_idle_qop(header, request), private_id)
         return None
 
     def _private_id(self, header: AuthHeader, request: Request) -> str:
@@ -113,6 +113,14 @@ class Authentication:
             return username
         facts = {"username": username, "call_id": request.call_id}
         return f"{username}@{realm}" if self._tolerance.tolerates("bare-username", facts) else username
+
+    def _without_idle_qop(self, header: AuthHeader, request: Request) -> AuthHeader:
+        """The credentials without a qop that only echoes the challenge, where that is tolerated."""
+        idle = "qop" in header.params and not {"nc", "cnonce"} & set(header.params)
+        facts = {"private_id": header.params.get("username", ""), "call_id": request.call_id}
+        if not idle or not self._tolerance.tolerates("qop-without-count", facts):
+            return header
+        return AuthHeader(header.scheme, {name: value for name, value in header.params.items() if name != "qop"})
 
     def _reads_short_count(self, given: Given, request: Request) -> bool:
         """Whether the nonce count has too few digits, and that is tolerated."""

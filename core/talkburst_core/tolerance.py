@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, get_args
 
-Fault = Literal["bare-username", "short-nonce-count"]
+Fault = Literal["bare-username", "short-nonce-count", "qop-without-count"]
 FAULTS: Final[frozenset[Fault]] = frozenset(get_args(Fault))
 
 # What each is, against which clause.
 MEANING: Final[Mapping[Fault, str]] = {
     "bare-username": "username without a domain, the realm stands for it (TS 23.003 13.3)",
     "short-nonce-count": "nonce count of fewer than 8 digits (RFC 7616 3.4)",
+    "qop-without-count": "qop without nonce count and cnonce, hashed as if there were none (RFC 2617 3.2.2)",
 }
 
 

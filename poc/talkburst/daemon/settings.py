@@ -170,10 +170,9 @@ class CoreSettings(Section):
     expires_min: Expires = 60
     expires_max: Expires = 3600
     auth_requests: Literal["registered-flow", "challenge"] = "registered-flow"
-    tolerate: Annotated[list[Literal["bare-username", "short-nonce-count"]], BeforeValidator(_commas)] = [
-        "bare-username",
-        "short-nonce-count",
-    ]
+    tolerate: Annotated[
+        list[Literal["bare-username", "short-nonce-count", "qop-without-count"]], BeforeValidator(_commas)
+    ] = ["bare-username", "short-nonce-count", "qop-without-count"]
     notify_interval: Annotated[float, Field(ge=0)] = 5.0
     liveness: Seconds = 5.0
     notify_first: bool = False
