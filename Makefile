@@ -65,5 +65,5 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/pip
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/pip
 	@echo "installing Talkburst, its libraries and the test tools into $(VENV) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,strangers]'
 	@touch $@ $(VENV)/.installed

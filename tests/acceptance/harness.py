@@ -1,13 +1,14 @@
 """Runs the product as its user does: as a command, from outside, with a time limit."""
 
 import asyncio
+import importlib.util
 import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -75,8 +76,18 @@ def need(program: str) -> str:
     """The path of a program of somebody else's; without it the test is skipped, under CI it fails."""
     found = shutil.which(program)
     if found is None:
-        reason = f"{program} is not installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        go_without(f"{program} is not installed")
     return found
+
+
+def need_module(name: str) -> None:
+    """The same for a package of somebody else's, which PyPI does not have for every machine."""
+    if importlib.util.find_spec(name) is None:
+        go_without(f"{name} is not installed")
+
+
+def go_without(reason: str) -> NoReturn:
+    """Skip the test for that reason; under CI it fails."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

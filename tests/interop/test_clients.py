@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from harness import DEMO_WITHIN, TALKBURST, command, environment, need
+from harness import DEMO_WITHIN, TALKBURST, command, environment, need, need_module
 
 pytestmark = pytest.mark.acceptance
 
