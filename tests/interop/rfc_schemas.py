@@ -37,12 +37,12 @@ _PAGE_BREAK = re.compile(r"\n*\n[^\n]*\[Page \d+\]\n\f?\n?(RFC \d+[^\n]*\n)?\n*"
 
 def rfc(number: int) -> str:
     """The text of an RFC without its page breaks; without the package the test is skipped, under CI it fails."""
-    for name in (f"rfc{number}.txt.gz", f"rfc{number}.txt"):
-        path = DIRECTORY / name
-        if path.exists():
-            octets = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-            return _PAGE_BREAK.sub("\n", octets.decode(errors="replace"))
-    go_without(f"no rfc{number}.txt.gz in {DIRECTORY}: Debian's doc-rfc packages are not installed")
+    found = [path for path in (DIRECTORY / f"rfc{number}.txt.gz", DIRECTORY / f"rfc{number}.txt") if path.exists()]
+    if not found:
+        go_without(f"no rfc{number}.txt.gz in {DIRECTORY}: Debian's doc-rfc packages are not installed")
+    octets = found[0].read_bytes()
+    text = gzip.decompress(octets) if found[0].suffix == ".gz" else octets
+    return _PAGE_BREAK.sub("\n", text.decode(errors="replace"))
 
 
 class _Imports(etree.Resolver):

@@ -115,6 +115,7 @@ async def test_aiosipua_registers_with_the_tag_and_the_poc_server_is_told(waitin
 @pytest.mark.longer
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_baresip_registers_and_its_missing_tag_is_named(waiting_demo: Callable[[], Any], transport: str) -> None:
+    need_module("baresip")
     async with waiting_demo() as judged:
         await run("baresip_client.py", transport, judged.port)
     assert judged.passed == [2, 4], judged.report
