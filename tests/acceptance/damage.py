@@ -72,7 +72,7 @@ def _repeat(data: bytearray, dice: random.Random) -> None:
 
 
 def _truncate(data: bytearray, dice: random.Random) -> None:
-    del data[dice.randrange(1, len(data)) :]
+    del data[dice.randrange(1, max(len(data), 2)) :]
 
 
 def _number(data: bytearray, dice: random.Random) -> None:

@@ -46,9 +46,13 @@ class RefusalError(Exception):
 
 
 def refusal(status: int, text: str, **headers: str) -> RefusalError:
-    """A refusal that says in plain text what was wrong. Underscores in header names stand for hyphens."""
+    """A refusal that says in plain text what was wrong. Underscores in header names stand for hyphens.
+
+    What `text` quotes of the peer may be no UTF-8.
+    """
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return RefusalError(Reply(status, f"{text}\n".encode(), "text/plain; charset=utf-8", named, text))
+    body = f"{text}\n".encode("utf-8", "replace")
+    return RefusalError(Reply(status, body, "text/plain; charset=utf-8", named, text))
 
 
 def conflict(fault: XcapFault) -> RefusalError:

@@ -8,22 +8,38 @@ import asyncio
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 
 SERVER: Final = "XDM-serv/OMA1.1 talkburst"
+_SPOKEN: Final = (HttpVersion10, HttpVersion11)
 
 
 class Connections(web.Server):
     """Makes a `Connection` of each socket; `options` are those of aiohttp's request handler."""
 
     def __init__(self, answer: Any, **options: Any) -> None:
-        super().__init__(answer, **options)
+        super().__init__(answer, request_factory=Asked, **options)
         self.malformed = 0
         """How many messages were no HTTP."""
         self._options = options
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, **self._options)
+
+
+class Asked(web.BaseRequest):
+    """A request. `foreign_version` is one that is not spoken here, else "".
+
+    aiohttp answers in the version of the request, whatever that is. So a request in a version that is not ours is taken
+    for one in the oldest that is, to be told so (RFC 9110 15.6.6).
+    """
+
+    def __init__(self, message: RawRequestMessage, payload: Any, protocol: Any, writer: Any, task: Any) -> None:
+        asked, spoken = message.version, message.version in _SPOKEN
+        read = message if spoken else message._replace(version=HttpVersion10, should_close=True)
+        super().__init__(read, payload, protocol, writer, task, asyncio.get_running_loop())
+        self.foreign_version = "" if spoken else f"HTTP/{asked.major}.{asked.minor}"
 
 
 class Connection(web.RequestHandler):

@@ -11,7 +11,7 @@ from talkburst.obs.frame import Endpoint
 from talkburst.obs.trace import Trace
 from talkburst.xcap.http_text import http_text
 from talkburst_xdms.exchange import Reply, Request
-from talkburst_xdms.http_connection import SERVER, Connections
+from talkburst_xdms.http_connection import SERVER, Asked, Connections
 
 MAX_BODY: Final = 1 << 20
 
@@ -79,13 +79,13 @@ class HttpServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _handle(self, message: web.BaseRequest) -> web.StreamResponse:
+    async def _handle(self, message: Asked) -> web.StreamResponse:
         try:
             return await self._exchange(message)
         except ConnectionError:
             return web.Response(status=400)  # goes nowhere: the peer has hung up
 
-    async def _exchange(self, message: web.BaseRequest) -> web.StreamResponse:
+    async def _exchange(self, message: Asked) -> web.StreamResponse:
         local, remote = _ends(message)
         body, fault = await _body(message, self._patience)
         self._trace.message(_request_text(message, body), local, remote, False, "http", "TCP", self._now())
@@ -97,7 +97,7 @@ class HttpServer:
             response.headers["Content-Type"] = fault.content_type
         elif not fault.body:
             response.headers.popall("Content-Type", None)
-        if fault.status in (400, 408, 413, 417) and not message.content.at_eof():
+        if fault.status in (400, 408, 413, 417, 505) and not message.content.at_eof():
             response.force_close()
         await response.prepare(message)
         self._trace.message(_response_text(message, response), local, remote, True, "http", "TCP", self._now())
@@ -112,8 +112,11 @@ class HttpServer:
             return Reply(500, b"a fault of this server; its log says which\n", "text/plain; charset=utf-8")
 
 
-async def _body(message: web.BaseRequest, patience: float) -> tuple[bytes, Reply | None]:
+async def _body(message: Asked, patience: float) -> tuple[bytes, Reply | None]:
     """The body, or what was read of it and the refusal."""
+    if message.foreign_version:
+        text = f"{message.foreign_version} is not spoken here, but HTTP/1.1 and HTTP/1.0\n".encode()
+        return b"", Reply(505, text, "text/plain; charset=utf-8")
     if (message.content_length or 0) > MAX_BODY:
         return b"", _too_large()
     expect = message.headers.get("Expect", "").lower()
@@ -143,7 +146,7 @@ def _too_large() -> Reply:
     return Reply(413, text.encode(), "text/plain; charset=utf-8")
 
 
-def _ends(message: web.BaseRequest) -> tuple[Endpoint, Endpoint]:
+def _ends(message: Asked) -> tuple[Endpoint, Endpoint]:
     """Our address and the peer's; an empty one where the connection has gone already."""
     transport = message.transport
     if transport is None:
@@ -152,13 +155,13 @@ def _ends(message: web.BaseRequest) -> tuple[Endpoint, Endpoint]:
     return (local or ("", 0))[:2], (remote or ("", 0))[:2]
 
 
-def _request_text(message: web.BaseRequest, body: bytes) -> bytes:
+def _request_text(message: Asked, body: bytes) -> bytes:
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.raw_headers]
-    version = message.version
-    return http_text(f"{message.method} {message.raw_path} HTTP/{version.major}.{version.minor}", headers, body)
+    version = message.foreign_version or f"HTTP/{message.version.major}.{message.version.minor}"
+    return http_text(f"{message.method} {message.raw_path} {version}", headers, body)
 
 
-def _response_text(message: web.BaseRequest, response: web.Response) -> bytes:
+def _response_text(message: Asked, response: web.Response) -> bytes:
     version = message.version
     start_line = f"HTTP/{version.major}.{version.minor} {response.status} {response.reason}"
     body = b"" if message.method == "HEAD" or not isinstance(response.body, bytes) else response.body

@@ -128,6 +128,26 @@ async def test_what_is_not_http_gets_400_and_the_server_goes_on(xdms: "Xdms", ca
     assert caplog.records == []
 
 
+async def test_a_refusal_may_quote_what_is_no_utf_8(xdms: "Xdms") -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", xdms.port)
+    head = f"PUT /xcap-root/{INDEX} HTTP/1.1\r\nHost: x\r\n{IDENTITY}\r\nConnection: close\r\n".encode()
+    writer.write(head + b"Content-Type: text/\xc3(\r\nContent-Length: 1\r\n\r\nx")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert b"Content-Type is text/?(" in answer
+
+
+@pytest.mark.parametrize("version", [" HTTP/2.0", " HTTP/0.9", ""])
+async def test_a_version_that_is_not_spoken_gets_505_in_one_that_is(xdms: "Xdms", version: str) -> None:
+    answer = await raw(xdms.port, f"GET /xcap-root/{INDEX}{version}")
+    assert answer.startswith(b"HTTP/1.0 505 ")
+    assert f"{version.strip() or 'HTTP/0.9'} is not spoken here".encode() in answer
+    await xdms.trace.close()
+    assert f"GET /xcap-root/{INDEX} {version.strip() or 'HTTP/0.9'}\r\n".encode() in xdms.recorder.frames[0].payload
+
+
 async def test_a_fault_of_our_own_is_reported_and_answered_with_500() -> None:
     faults: list[str] = []
 
