@@ -14,13 +14,14 @@ import click
 from talkburst.daemon.address import parse_endpoint, parse_host_port, show_host_port
 from talkburst.flow.checker import DEFAULT_WAIT, Checker
 from talkburst.flow.evidence import Hints
-from talkburst.flow.ladder import Ladder, needs_ascii, verdict_table
+from talkburst.flow.ladder import Ladder, columns, needs_ascii, verdict_table
 from talkburst.flow.readers import CaptureError, CaptureFile, read_capture
 from talkburst.flow.report import Report
 from talkburst.flow.roles import ROLES, Roles
 from talkburst.live import LiveCheck
 from talkburst.obs.frame import Frame
 from talkburst.obs.hep import HepCollector
+from talkburst.report_file import report_option, write_report
 
 NamedAddress = tuple[str, tuple[str, int]]
 _CAPTURE = click.Path(dir_okay=False, path_type=Path)
@@ -65,7 +66,7 @@ _ROLE = click.option(
     help="with --hep, how many registrations to judge, each as soon as it is decided",
 )
 @_ROLE
-@click.option("--report", type=_CAPTURE, help="write the verdicts as JSON here (FILE.json)")
+@report_option
 @click.option(
     "--wait",
     type=click.FloatRange(min=0.1),
@@ -93,8 +94,6 @@ def check(
         raise click.UsageError("name a CAPTURE, or listen with --hep tcp:HOST:PORT")
     if flows > 1 and hep is None:
         raise click.UsageError("--flows goes with --hep; of a CAPTURE every flow is judged")
-    if report is not None and report.suffix != ".json":
-        raise click.BadParameter(f"{report}: reports are written as JSON, so the name has to end in .json")
     roles = roles_named(named)
     _escape_unknown_letters()
     if capture is not None:
@@ -113,7 +112,7 @@ def ladder(capture: Path, named: list[tuple[str, tuple[str, int]]]) -> None:
     checker = Checker(roles_named(named))
     _escape_unknown_letters()
     events = [event for frame in _read(capture) for event in checker.feed(frame)]
-    click.echo(Ladder(ascii_only=needs_ascii(sys.stdout)).draw(events))
+    click.echo(Ladder(ascii_only=needs_ascii(sys.stdout), width=columns(sys.stdout)).draw(events))
 
 
 def _escape_unknown_letters() -> None:
@@ -131,7 +130,7 @@ def roles_named(named: list[tuple[str, tuple[str, int]]]) -> Roles:
 
 
 def conclude(reports: list[Report], file: Path | None) -> int:
-    """Print the verdicts, write the newest flow's report, and give the exit code: the worst of all flows."""
+    """Print the verdicts, write the report, and give the exit code as `close` does."""
     show_verdicts(reports, named=len(reports) > 1)
     return close(reports, file)
 
@@ -141,28 +140,16 @@ def show_verdicts(reports: Iterable[Report], *, named: bool) -> None:
     for report in reports:
         click.echo("")
         if named:
-            click.echo(
-                f"{report.identity or 'unknown user'}, {report.contact or 'unknown contact'}, Call-ID {report.call_id}"
-            )
-        click.echo(verdict_table(report))
+            click.echo(report.title)
+        click.echo(verdict_table(report, columns(sys.stdout)))
     sys.stdout.flush()
 
 
 def close(reports: list[Report], file: Path | None) -> int:
-    """Write the newest flow's report, and give the exit code: the worst of all flows."""
-    if file is not None:
-        write_report(reports[-1], file)
-    codes = {report.exit_code for report in reports}
+    """Write the report, and give the exit code: the worst of all flows, 1 when the report could not be written."""
+    written = file is None or write_report(reports, file)
+    codes = {report.exit_code if written else 1 for report in reports}
     return next(code for code in (1, 3, 0) if code in codes)
-
-
-def write_report(report: Report, file: Path) -> None:
-    """As JSON; a file that can't be written ends the command with its reason."""
-    try:
-        file.write_text(report.to_json() + "\n")
-    except OSError as error:
-        click.echo(f"cannot write {file}: {error.strerror}", err=True)
-        raise click.exceptions.Exit(2) from None
 
 
 def _judge(capture: Path, roles: Roles, wait: float) -> list[Report]:
@@ -207,7 +194,7 @@ async def _listen(hep: str, roles: Roles, wait: float, flows: int, file: Path | 
     try:
         address = await collector.listen(host, port, transport)
     except OSError as error:
-        click.echo(f"check: cannot listen on {hep}: {error.strerror}", err=True)
+        click.echo(f"check: cannot listen on {hep}: {error.strerror}; give another address with --hep", err=True)
         raise click.exceptions.Exit(1) from None
     click.echo(f"listening for HEP3 on {transport}:{show_host_port(*address)}; Ctrl-C ends and judges")
     sys.stdout.flush()

@@ -13,7 +13,7 @@ import click
 
 from talkburst.flow.checker import Checker
 from talkburst.flow.evidence import Hints
-from talkburst.flow.ladder import Ladder, needs_ascii
+from talkburst.flow.ladder import Ladder, columns, needs_ascii
 from talkburst.flow.report import Report
 from talkburst.flow.roles import Roles
 from talkburst.obs.frame import Frame
@@ -37,7 +37,7 @@ class LiveCheck:
         self._hints = hints
         self._checker = Checker(roles, wait, hints)
         self.started = hints.started or time.time()
-        self._ladder = Ladder(ascii_only=needs_ascii(sys.stdout))
+        self._ladder = Ladder(ascii_only=needs_ascii(sys.stdout), width=columns(sys.stdout))
         self._held: list[tuple[float, int, float, Frame | str]] = []
         self._order = itertools.count()
 

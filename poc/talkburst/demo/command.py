@@ -17,6 +17,7 @@ from talkburst.daemon.settings import ConfigurationError
 from talkburst.demo.placement import LOOPBACK, PORT_NAMES, Placement, PlacementError, placement
 from talkburst.demo.run import DemoRun, Options
 from talkburst.demo.scenario import SCENARIOS
+from talkburst.report_file import report_option
 from talkburst_core import credentials
 
 
@@ -31,7 +32,7 @@ from talkburst_core import credentials
     show_default=True,
     help="what the client meets",
 )
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="write the 32 verdicts as JSON here")
+@report_option
 @click.option("--pcap", type=click.Path(dir_okay=False, path_type=Path), help="write every message here, for Wireshark")
 @click.option("--stay", is_flag=True, help="leave the daemons running after the verdict, until Ctrl-C")
 @click.option(
@@ -105,9 +106,8 @@ def demo(
             click.echo(f"demo: {problem}", err=True)
         raise click.exceptions.Exit(2) from None
     placed = _placed(host, port, external, scenario)
-    for path in (report, pcap):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise click.BadParameter(f"{path}: there is no directory {path.absolute().parent}")
+    if pcap is not None and not pcap.absolute().parent.is_dir():
+        raise click.BadParameter(f"{pcap}: there is no directory {pcap.absolute().parent}")
     directory = state or Path(tempfile.mkdtemp(prefix="talkburst-demo-"))
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ import click
 
 from talkburst.check import conclude
 from talkburst.daemon.address import show_host_port
+from talkburst.daemon.whole_file import replacing
 from talkburst.demo.arrivals import Arrivals, say
 from talkburst.demo.documents import DocumentRefusedError
 from talkburst.demo.guide import Guide
@@ -96,7 +97,7 @@ class DemoRun:
             await world.stop()
             await collector.close()
         if self._options.pcap is not None and self._live is not None:
-            write_pcap(self._options.pcap, self._live.frames)
+            status = status if write_pcap(self._options.pcap, self._live.frames) else 1
         if self._options.temporary and status == 0:
             shutil.rmtree(self._options.directory, ignore_errors=True)
         return status
@@ -238,16 +239,23 @@ class DemoRun:
         sys.stdout.flush()
 
 
-def write_pcap(path: Path, frames: list[Frame]) -> None:
-    """Each message once, in the order of time: as its sender reported it, or as it was received of somebody else's."""
+def write_pcap(path: Path, frames: list[Frame]) -> bool:
+    """Each message once, in the order of time: as its sender reported it, or as it was received of somebody else's.
+
+    Whether that could be written.
+    """
+    sent = {frame.payload for frame in frames if frame.outbound is not False}
     try:
-        writer = PcapWriter(path)
+        with replacing(path) as place:
+            writer = PcapWriter(place, quiet=True)
+            for frame in sorted(frames, key=lambda frame: frame.time):
+                if frame.outbound is not False or frame.payload not in sent:
+                    writer.frame(frame)
+            writer.close()
+            if writer.failure is not None:
+                raise writer.failure
     except OSError as error:
         click.echo(f"demo: cannot write {path}: {error.strerror}", err=True)
-        return
-    sent = {frame.payload for frame in frames if frame.outbound is not False}
-    for frame in sorted(frames, key=lambda frame: frame.time):
-        if frame.outbound is not False or frame.payload not in sent:
-            writer.frame(frame)
-    writer.close()
+        return False
     click.echo(f"wrote {path}")
+    return True

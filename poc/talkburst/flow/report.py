@@ -63,6 +63,11 @@ class Report:
         return {"pass": 0, "fail": 1, "partial": 3}[self.verdict]
 
     @property
+    def title(self) -> str:
+        """Whose flow it is, in a line."""
+        return f"{self.identity or 'unknown user'}, {self.contact or 'unknown contact'}, Call-ID {self.call_id or '-'}"
+
+    @property
     def pending(self) -> bool:
         """Whether messages that are still to come may change anything."""
         return any(step.pending for step in self.steps)

@@ -143,10 +143,15 @@ class Packets:
 
 
 class PcapWriter:
-    """One pcap file. Raises OSError when it can not be opened; later trouble ends the capture and is logged."""
+    """One pcap file. Raises OSError when it can not be opened; later trouble ends the capture and is logged.
 
-    def __init__(self, path: Path | str) -> None:
+    With `quiet` nothing is logged; `failure` says what ended the capture.
+    """
+
+    def __init__(self, path: Path | str, *, quiet: bool = False) -> None:
         self.path = Path(path)
+        self.failure: OSError | None = None
+        self._quiet = quiet
         self.dropped = 0
         self._packets = Packets()
         self._waiting = bytearray()
@@ -196,7 +201,7 @@ class PcapWriter:
             while data:
                 data = data[os.write(self._file, data) :]
         except OSError as error:
-            _log.error("the capture %s ends here: %s", self.path, error.strerror)
+            self._fail("the capture %s ends here: %s", error)
             with contextlib.suppress(OSError):
                 if self._regular:
                     os.ftruncate(self._file, end)
@@ -210,7 +215,12 @@ class PcapWriter:
             try:
                 os.close(file)
             except OSError as error:  # a network file system may say only now that it has no room
-                _log.error("the end of the capture %s is lost: %s", self.path, error.strerror)
+                self._fail("the end of the capture %s is lost: %s", error)
+
+    def _fail(self, what: str, error: OSError) -> None:
+        self.failure = error
+        if not self._quiet:
+            _log.error(what, self.path, error.strerror)
 
 
 class PcapSink:

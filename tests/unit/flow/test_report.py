@@ -2,11 +2,12 @@
 
 import io
 import json
+import os
 
 import pytest
 
 from talkburst.flow.checker import Checker, StepEvent
-from talkburst.flow.ladder import Ladder, needs_ascii, verdict_table
+from talkburst.flow.ladder import Ladder, columns, needs_ascii, verdict_table
 
 
 def test_the_report_is_json_with_32_steps(right, judge):
@@ -47,6 +48,45 @@ def test_the_ladder_has_a_line_for_each_message_and_fits_100_columns(right):
     assert len(lines) == 2 + len(right.shots)
     assert all(len(line) <= 100 for line in lines)
     assert lines[0].split() == ["C", "client", "I", "SIP/IP", "core", "S", "PoC", "server", "XDMS", "X"]
+
+
+@pytest.mark.parametrize(
+    ("width", "widest", "notify"),
+    [(72, 71, " 29 NOTIFY "), (80, 79, " 29 NOTIFY "), (100, 99, " 29 NOTIFY poc-settings #2 "), (300, 110, " #2 ")],
+)
+def test_the_ladder_is_as_wide_as_the_terminal_up_to_what_it_needs(right, width, widest, notify):
+    lines = drawn(right, width=width).splitlines()
+    assert max(map(len, lines)) == widest
+    assert all(line.count("│") + line.count(">") + line.count("<") >= 4 for line in lines[1:])
+    assert lines[0].split() == ["C", "client", "I", "SIP/IP", "core", "S", "PoC", "server", "XDMS", "X"]
+    assert notify in next(line for line in lines if " 29 " in line)
+
+
+def test_every_label_fits_the_widest_ladder(right):
+    text = drawn(right, width=300)
+    assert " 17 SUBSCRIBE poc-settings #1 " in text
+    assert " 25 PUBLISH poc-settings #1 " in text
+
+
+@pytest.mark.parametrize("width", [71, 60, 40, 1])
+def test_where_four_lanes_have_no_room_a_line_names_the_ends(right, width):
+    lines = drawn(right, width=width).splitlines()
+    assert lines[1] == "    0.000 C>I 1 REGISTER #1"
+    assert len(lines) == 1 + len(right.shots)
+    assert all(len(line) <= max(width, 40) for line in lines[1:])
+
+
+def test_the_table_is_cut_at_the_width(right, judge):
+    lines = verdict_table(judge(right.frames()), 60).splitlines()
+    assert all(len(line) <= 60 for line in lines if " pass " in line)
+    assert lines[15].endswith("...")
+
+
+def test_what_is_no_terminal_is_100_columns_wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert columns(io.TextIOWrapper(io.BytesIO())) == 100
+    with open(os.devnull) as file:
+        assert columns(file) == 100
 
 
 def test_the_arrow_shows_direction_step_event_and_cseq(right):
