@@ -14,7 +14,7 @@ from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.shown import Listing
-from talkburst.daemon.start_error import StartError, cannot_use
+from talkburst.daemon.start_error import StartError, cannot_listen, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
 from talkburst.net import Clock, SipNode, listen_all
@@ -89,7 +89,10 @@ class CoreDaemon:
         )
         own = self._settings
         addresses = await listen_all(node, CLIENTS, own.listen, own.advertise, begin=False)
-        addresses += await listen_all(node, SERVERS, own.listen_servers, own.advertise_servers, begin=False)
+        try:
+            addresses += await listen_all(node, SERVERS, own.listen_servers, own.advertise_servers, begin=False)
+        except OSError as error:
+            raise cannot_listen(" or ".join(own.listen_servers), error, self.name, "listen_servers") from error
         await node.begin()
         node.pump()
         return addresses

@@ -57,18 +57,37 @@ async def test_wrong_configuration_value_is_named_with_what_would_be_right(tmp_p
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize(("name", "kind"), [("core", "udp"), ("server", "udp"), ("client", "udp"), ("xdms", "tcp")])
-async def test_occupied_port_is_named_and_exits_with_1(name: str, kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind", "flag"),
+    [
+        ("core", "udp", "--listen"),
+        ("core", "tcp", "--listen"),
+        ("core", "udp", "--listen-servers"),
+        ("core", "tcp", "--listen-servers"),
+        ("server", "udp", "--listen"),
+        ("server", "tcp", "--listen"),
+        ("client", "udp", "--listen"),
+        ("client", "tcp", "--listen"),
+        ("xdms", "tcp", "--listen"),
+    ],
+)
+async def test_occupied_port_is_named_with_what_names_another_and_exits_with_1(
+    name: str, kind: str, flag: str, tmp_path: Path
+) -> None:
     socket_kind = socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM
     with socket.socket(socket.AF_INET, socket_kind) as holder:
         holder.bind(("127.0.0.1", 0))
         if kind == "tcp":
             holder.listen()
         port = holder.getsockname()[1]
-        status, _, err = await talkburst(name, "--listen", f"{kind}:127.0.0.1:{port}", "--state", str(tmp_path))
+        free = ("--listen", "udp:127.0.0.1:0") if flag != "--listen" else ()
+        taken = (flag, f"{kind}:127.0.0.1:{port}")
+        status, _, err = await talkburst(name, *free, *taken, "--state", str(tmp_path))
     assert status == 1, err
     assert f"{kind}:127.0.0.1:{port}" in err
     assert "in use" in err
+    key = flag.removeprefix("--").replace("-", "_")
+    assert f"with {flag}, {name}.{key} or TALKBURST_{name.upper()}__{key.upper()})" in err
     assert "Traceback" not in err
 
 

@@ -68,7 +68,7 @@ class XdmsDaemon:
             bound = await http.listen(host=asked.host, port=asked.port, fd=asked.fd)
         except OSError as error:
             wanted = f"fd:{asked.fd}" if asked.fd is not None else show_host_port(asked.host, asked.port)
-            raise cannot_listen(f"tcp:{wanted}", error) from None
+            raise cannot_listen(f"tcp:{wanted}", error, self.name) from None
         return f"tcp:{show_host_port(*bound)}"
 
     async def stop(self) -> None:

@@ -154,7 +154,7 @@ async def _start(daemon: Daemon, settings: Settings, stopping: asyncio.Event) ->
     except OSError as error:
         if error.filename is not None:  # not a listener: a file, which names itself
             raise
-        raise cannot_listen(_configured(settings, daemon.name), error) from error
+        raise cannot_listen(_configured(settings, daemon.name), error, daemon.name) from error
     finally:
         told.cancel()
 

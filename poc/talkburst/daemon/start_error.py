@@ -13,9 +13,9 @@ from talkburst.store import InUseError
 _BOUND_TO = re.compile(r"(?:on address|to local_addr) \('(?P<host>[^']*)', (?P<port>[0-9]+)")
 
 _REMEDIES = {
-    errno.EADDRINUSE: "another program holds it; stop that one, or give another address with --listen",
-    errno.EACCES: "ports below 1024 need root or CAP_NET_BIND_SERVICE; take a higher one with --listen",
-    errno.EADDRNOTAVAIL: "this machine has no such address; take one of its own with --listen",
+    errno.EADDRINUSE: "another program holds it; stop that one, or give another address with {flag}",
+    errno.EACCES: "ports below 1024 need root or CAP_NET_BIND_SERVICE; take a higher one with {flag}",
+    errno.EADDRNOTAVAIL: "this machine has no such address; take one of its own with {flag}",
     errno.EBADF: "the parent handed over no socket of that number",
     errno.ENOTSOCK: "what the parent handed over is no socket",
 }
@@ -32,17 +32,20 @@ def cannot_use(error: Exception, path: Path | None = None) -> StartError:
     return StartError(f"{why}; {remedy}, or name another place with --state DIR")
 
 
-def cannot_listen(address: str, error: OSError) -> StartError:
-    """The error for a listener; `address` is as the user wrote it, such as `udp:127.0.0.1:5060`.
+def cannot_listen(address: str, error: OSError, name: str, key: str = "listen") -> StartError:
+    """The error for a listener; `address` is as the user wrote it, such as `udp:127.0.0.1:5060`, in the key of that
+    name of the daemon's section.
 
     An error that says itself which of several addresses it was is taken at its word.
     """
     text = error.strerror or str(error)
     cause = error if error.errno else error.__cause__  # uvloop keeps the number there
     number = cause.errno if isinstance(cause, OSError) else None
-    remedy = _REMEDIES.get(number or 0, "give another address with --listen")
+    remedy = _REMEDIES.get(number or 0, "give another address with {flag}")
     if isinstance(cause, socket.gaierror):
-        remedy = "give an address, or a name that resolves, with --listen"
+        remedy = "give an address, or a name that resolves, with {flag}"
+    flag = f"--{key.replace('_', '-')}, {name}.{key} or TALKBURST_{name.upper()}__{key.upper()}"
+    remedy = remedy.format(flag=flag)
     if text.startswith("cannot listen on "):
         return StartError(f"{text} ({remedy})")
     if found := _BOUND_TO.search(text):
