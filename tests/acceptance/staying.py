@@ -99,7 +99,10 @@ class Staying:
             os.close(descriptor)
 
     def _is(self, name: str, pid: int) -> bool:
-        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+            return False
         module = {"client": "talkburst.ua", "client-2": "talkburst.ua"}.get(name, f"talkburst_{name}")
         own = words[words.index("--state") + 1] if "--state" in words else ""
         return (module in words or name.removesuffix("-2") in words) and own == self.places(name)[1]
