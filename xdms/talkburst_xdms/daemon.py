@@ -59,8 +59,11 @@ class XdmsDaemon:
             alarm=lambda what, facts: self._log.error(what, **facts),
             asserted_peers=self._peers,
             lenient_content_type=self._settings.xdms.lenient_content_type,
+            max_documents=self._settings.xdms.max_documents,
         )
-        self._http = HttpServer(self._server.answer, self._trace, now, self._log.exception)
+        self._http = HttpServer(
+            self._server.answer, self._trace, now, self._log.exception, largest=self._settings.xdms.max_document_size
+        )
         return [await self._listen(self._http, each) for each in self._listens]
 
     async def _listen(self, http: HttpServer, asked: Listen) -> str:

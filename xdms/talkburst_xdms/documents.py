@@ -1,8 +1,10 @@
 """Documents in and out of the store: validity, conditions, entity tags, the directory (RFC 4825 sections 7 and 8)."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from talkburst.store import Claim, Document, DocumentKey, DocumentStore, Outcome
 from talkburst.xcap.entity_tag import Conditions, EntityTag, read_conditions
@@ -20,23 +22,35 @@ _GROUP_URI = "group-uri"
 _FORM = "application/x-www-form-urlencoded"
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
 _SUGGESTIONS = 2
+_LARGE: Final = 1 << 14  # bytes: some milliseconds of reading
+
+MAX_DOCUMENTS: Final = 100
 
 
 class Documents:
     """The documents of all users.
 
     `lenient_content_type` takes whole documents without Content-Type or as form data, as clients in the field send
-    them; `token` makes entity tags and must never repeat itself.
+    them; `token` makes entity tags and must never repeat itself. A user may have `max_documents`, 507 for one more
+    (RFC 4918 11.5).
     """
 
     def __init__(
-        self, root: str, accounts: Accounts, store: DocumentStore, token: Callable[[], str], lenient_content_type: bool
+        self,
+        root: str,
+        accounts: Accounts,
+        store: DocumentStore,
+        token: Callable[[], str],
+        lenient_content_type: bool,
+        max_documents: int,
     ) -> None:
         self._root = root.rstrip("/")
         self._accounts = accounts
         self._store = store
         self._token = token
         self._lenient_content_type = lenient_content_type
+        self._max_documents = max_documents
+        self._reading = asyncio.Lock()
 
     def get(self, resource: Resource, request: Request, asker: Account) -> Reply:
         """Answers GET and HEAD. Raises `RefusalError`."""
@@ -54,12 +68,15 @@ class Documents:
         if resource.kind is not Kind.DOCUMENT:
             raise self._no_parent(resource)
         self._check_type(resource, request)
-        groups = self._check_body(resource, request.body)
+        groups = await self._check_body(resource, request.body)
         document = Document(self._key(resource), self._token(), request.body, now)
         claims = [Claim(_GROUP_URI, group.canonical) for group in groups]
-        result = await self._store.put(document, claims, _conditions(request).hold)
+        result = await self._store.put(document, claims, _conditions(request).hold, self._max_documents)
         if result.outcome is Outcome.PRECONDITION_FAILED:
             raise _precondition_failed()
+        if result.outcome is Outcome.FULL:
+            limit = f"a user may have {self._max_documents} documents here, and {document.key.user} has them"
+            raise refusal(507, f"{limit}; delete one, or replace one")
         if result.taken is not None:
             raise self._taken(next(group for group in groups if group.canonical == result.taken.value))
         created = result.outcome is Outcome.CREATED
@@ -125,17 +142,26 @@ class Documents:
         expected = f"a document of {resource.usage.auid} is {resource.usage.media_type}"
         raise refusal(415, f"Content-Type is {media_type or 'missing'}; {expected}")
 
-    def _check_body(self, resource: Resource, body: bytes) -> list[GroupUri]:
-        assert resource.usage.check is not None
-        assert resource.owner is not None
+    async def _check_body(self, resource: Resource, body: bytes) -> list[GroupUri]:
+        """The group addresses in a document. One that takes long to read is read beside the loop, one at a time."""
         try:
-            groups = resource.usage.check(body, domain_of(resource.owner.identity) or self._accounts.default_realm)
+            if len(body) < _LARGE:
+                groups, taken = self._read(resource, body)
+            else:
+                async with self._reading:
+                    groups, taken = await asyncio.to_thread(self._read, resource, body)
         except XmlError as error:
             raise conflict(XcapFault(error.condition, str(error), field=error.field)) from None
-        for group in groups:
-            if self._accounts.named(group.uri) is not None:
-                raise self._taken(group)
+        if taken is not None:
+            raise self._taken(taken)
         return groups
+
+    def _read(self, resource: Resource, body: bytes) -> tuple[list[GroupUri], GroupUri | None]:
+        """The group addresses, and the first of them that is a user's. Touches nothing that ever changes."""
+        assert resource.usage.check is not None
+        assert resource.owner is not None
+        groups = resource.usage.check(body, domain_of(resource.owner.identity) or self._accounts.default_realm)
+        return groups, next((group for group in groups if self._accounts.named(group.uri) is not None), None)
 
     def _taken(self, group: GroupUri) -> RefusalError:
         phrase = f"{group.uri!r} is taken; a group needs an address of its own"

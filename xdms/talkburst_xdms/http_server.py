@@ -23,7 +23,7 @@ Report = Callable[[str, BaseException], None]
 
 
 class HttpServer:
-    """Reads each request whole (at most `MAX_BODY`), has it answered by `answer`, and sends the reply.
+    """Reads each request whole (at most `largest` bytes), has it answered by `answer`, and sends the reply.
 
     `report` is told of faults of our own; the peer gets a 500. A body may take `patience` seconds to arrive. For
     `linger` seconds the rest of a refused body is read and thrown away, so that the peer gets to read why.
@@ -36,9 +36,11 @@ class HttpServer:
         now: Callable[[], float],
         report: Report,
         *,
+        largest: int = MAX_BODY,
         patience: float = 30.0,
         linger: float = 2.0,
     ) -> None:
+        self._largest = largest
         self._patience = patience
         self._linger = linger
         self._answer = answer
@@ -87,7 +89,7 @@ class HttpServer:
 
     async def _exchange(self, message: Asked) -> web.StreamResponse:
         local, remote = _ends(message)
-        body, fault = await _body(message, self._patience)
+        body, fault = await _body(message, self._largest, self._patience)
         self._trace.message(_request_text(message, body), local, remote, False, "http", "TCP", self._now())
         if fault is None:
             fault = await self._answered(Request(message.method, message.raw_path, message.headers, body, remote[0]))
@@ -112,13 +114,13 @@ class HttpServer:
             return Reply(500, b"a fault of this server; its log says which\n", "text/plain; charset=utf-8")
 
 
-async def _body(message: Asked, patience: float) -> tuple[bytes, Reply | None]:
+async def _body(message: Asked, largest: int, patience: float) -> tuple[bytes, Reply | None]:
     """The body, or what was read of it and the refusal."""
     if message.foreign_version:
         text = f"{message.foreign_version} is not spoken here, but HTTP/1.1 and HTTP/1.0\n".encode()
         return b"", Reply(505, text, "text/plain; charset=utf-8")
-    if (message.content_length or 0) > MAX_BODY:
-        return b"", _too_large()
+    if (message.content_length or 0) > largest:
+        return b"", _too_large(largest)
     expect = message.headers.get("Expect", "").lower()
     if expect not in ("", "100-continue"):
         return b"", Reply(417, b"the only expectation met here is 100-continue\n", "text/plain; charset=utf-8")
@@ -130,8 +132,8 @@ async def _body(message: Asked, patience: float) -> tuple[bytes, Reply | None]:
         async with asyncio.timeout(patience):
             async for chunk in message.content.iter_chunked(1 << 16):
                 content += chunk
-                if len(content) > MAX_BODY:
-                    return bytes(content), _too_large()
+                if len(content) > largest:
+                    return bytes(content), _too_large(largest)
     except TimeoutError:
         text = f"the body did not arrive within {patience:g} seconds\n".encode()
         return bytes(content), Reply(408, text, "text/plain; charset=utf-8")
@@ -141,8 +143,8 @@ async def _body(message: Asked, patience: float) -> tuple[bytes, Reply | None]:
     return bytes(content), None
 
 
-def _too_large() -> Reply:
-    text = f"the body has more than {MAX_BODY} bytes, which is the limit here\n"
+def _too_large(largest: int) -> Reply:
+    text = f"the body has more than {largest} bytes, which is the limit here\n"
     return Reply(413, text.encode(), "text/plain; charset=utf-8")
 
 

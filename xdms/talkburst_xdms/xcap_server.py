@@ -8,7 +8,7 @@ from talkburst.sip.digest import DigestVerifier
 from talkburst.store import DocumentStore, StoreError
 from talkburst_xdms.accounts import Account, Accounts
 from talkburst_xdms.authentication import Authentication
-from talkburst_xdms.documents import Documents
+from talkburst_xdms.documents import MAX_DOCUMENTS, Documents
 from talkburst_xdms.exchange import RefusalError, Reply, Request, refusal
 from talkburst_xdms.resource import METHODS, READING, Kind, Resource, locate
 
@@ -16,7 +16,7 @@ Decide = Callable[[str, Mapping[str, object]], None]
 
 
 class XcapServer:
-    """`root` is the path of the XCAP root, such as /xcap-root.
+    """`root` is the path of the XCAP root, such as /xcap-root. A user may have `max_documents`.
 
     Each request ends in one line to `decide`, or to `alarm` when the store failed.
     """
@@ -33,6 +33,7 @@ class XcapServer:
         verifier: DigestVerifier | None = None,
         asserted_peers: Iterable[str] = (),
         lenient_content_type: bool = True,
+        max_documents: int = MAX_DOCUMENTS,
         token: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self._root = root
@@ -43,7 +44,7 @@ class XcapServer:
         # A nonce from before a restart is answered with stale, so the key need not be kept.
         verifier = verifier or DigestVerifier(secrets.token_bytes(32))
         self._authentication = Authentication(accounts, verifier, asserted_peers)
-        self._documents = Documents(root, accounts, store, token, lenient_content_type)
+        self._documents = Documents(root, accounts, store, token, lenient_content_type, max_documents)
         self.requests: Counter[int] = Counter()
         """How many requests ended in which status."""
 

@@ -235,6 +235,8 @@ class XdmsSettings(Section):
     )
     asserted_peers: Annotated[list[Annotated[str, _checked(_check_peer)]], BeforeValidator(_commas)] = []
     lenient_content_type: bool = True  # takes a whole document sent as form data or without Content-Type
+    max_document_size: Annotated[int, Field(ge=1, le=1 << 20)] = 1 << 20  # bytes; no more are read as XML
+    max_documents: Annotated[int, Field(ge=1)] = 100  # of each user
 
 
 class ClientSettings(Section):

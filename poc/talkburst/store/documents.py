@@ -48,6 +48,8 @@ class Outcome(Enum):
     PRECONDITION_FAILED = auto()
     TAKEN = auto()
     """Another document holds one of the claims."""
+    FULL = auto()
+    """The user has as many documents as a user may have."""
 
 
 class PutResult(NamedTuple):
@@ -73,8 +75,13 @@ class DocumentStore(Protocol):
     def holder(self, claim: Claim) -> DocumentKey | None:
         """The document that holds a claim."""
 
-    async def put(self, document: Document, claims: Sequence[Claim], condition: Condition) -> PutResult:
-        """Creates or replaces, with the claims instead of the document's former ones, if `condition` holds."""
+    async def put(
+        self, document: Document, claims: Sequence[Claim], condition: Condition, most: int | None = None
+    ) -> PutResult:
+        """Creates or replaces, with the claims instead of the document's former ones, if `condition` holds.
+
+        With `most` none is created for a user who has that many. One that is there is replaced in any case.
+        """
 
     async def delete(self, key: DocumentKey, condition: Condition) -> Outcome: ...
 

@@ -25,10 +25,14 @@ class MemoryDocuments:
     def holder(self, claim: Claim) -> DocumentKey | None:
         return self._holders.get(claim)
 
-    async def put(self, document: Document, claims: Sequence[Claim], condition: Condition) -> PutResult:
+    async def put(
+        self, document: Document, claims: Sequence[Claim], condition: Condition, most: int | None = None
+    ) -> PutResult:
         before = self._documents.get(document.key)
         if not condition(before.etag if before else None):
             return PutResult(Outcome.PRECONDITION_FAILED)
+        if before is None and most is not None and len(self.documents_of(document.key.user)) >= most:
+            return PutResult(Outcome.FULL)
         for claim in claims:
             if self._holders.get(claim, document.key) != document.key:
                 return PutResult(Outcome.TAKEN, claim)

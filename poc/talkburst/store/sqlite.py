@@ -21,6 +21,7 @@ _THIS: Final = "auid = ? AND user = ? AND name = ?"
 _ETAG: Final = f"SELECT etag FROM documents WHERE {_THIS}"
 _GET: Final = f"SELECT etag, body, modified FROM documents WHERE {_THIS}"
 _LIST: Final = "SELECT auid, user, name, etag, modified, length(body) FROM documents WHERE user = ? ORDER BY auid, name"
+_COUNT_OF: Final = "SELECT count(*) FROM documents WHERE user = ?"
 _COUNT: Final = "SELECT count(*), count(DISTINCT user) FROM documents"
 _HOLDER: Final = "SELECT auid, user, name FROM claims WHERE kind = ? AND value = ?"
 _PUT: Final = "INSERT OR REPLACE INTO documents (auid, user, name, etag, modified, body) VALUES (?, ?, ?, ?, ?, ?)"
@@ -46,11 +47,17 @@ class SqliteDocuments:
         row = self._read(_HOLDER, claim)
         return DocumentKey(*row[0]) if row else None
 
-    async def put(self, document: Document, claims: Sequence[Claim], condition: Condition) -> PutResult:
+    async def put(
+        self, document: Document, claims: Sequence[Claim], condition: Condition, most: int | None = None
+    ) -> PutResult:
         def operation(database: sqlite3.Connection) -> PutResult:
             before = database.execute(_ETAG, document.key).fetchone()
             if not condition(before[0] if before else None):
                 return PutResult(Outcome.PRECONDITION_FAILED)
+            if before is None and most is not None:
+                [count] = database.execute(_COUNT_OF, (document.key.user,)).fetchone()
+                if count >= most:
+                    return PutResult(Outcome.FULL)
             for claim in claims:
                 holder = database.execute(_HOLDER, claim).fetchone()
                 if holder is not None and holder != document.key:

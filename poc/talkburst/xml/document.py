@@ -191,13 +191,15 @@ def strict_children(
     error, as xs:any with ##other excludes it.
     """
     found: list[tuple[str, etree._Element]] = []
+    names = {qualified(namespace, name): name for name in order}
     for child in element:
-        if (child.tail or "").strip():
-            raise XmlError(f"{place(element)}: text {(child.tail or '').strip()[:40]!r} between the elements")
-        name = local_name(child)
-        if namespace_of(child) not in ("", namespace):
-            continue
-        if namespace_of(child) != namespace or name not in order:
+        tail = child.tail
+        if tail is not None and tail.strip():
+            raise XmlError(f"{place(element)}: text {tail.strip()[:40]!r} between the elements")
+        name = names.get(child.tag)
+        if name is None:
+            if namespace_of(child) not in ("", namespace):
+                continue
             expected = ", ".join(order) or "no element"
             raise XmlError(f"{place(child)}: {shown(child)} cannot stand here, expected {expected}")
         if name not in repeated and any(name == before for before, _ in found):

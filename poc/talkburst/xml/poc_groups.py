@@ -102,7 +102,7 @@ def _list_service(element: etree._Element, position: int) -> ListService:
 
 def _read_list(service: ListService, element: etree._Element) -> None:
     children = strict_children(element, NAMESPACE, ("entry", "external"), ("entry", "external"))
-    unique_among_siblings([child for _, child in children])
+    unique_among_siblings(children)
     for name, child in children:
         item = item_of(name, child, NAMESPACE)
         if isinstance(item, Entry):

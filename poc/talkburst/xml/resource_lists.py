@@ -7,7 +7,7 @@ from typing import Final
 
 from lxml import etree
 
-from talkburst.xml.document import XmlError, local_name, place, required, root_of, strict_children, text_of
+from talkburst.xml.document import XmlError, place, required, root_of, strict_children, text_of
 
 NAMESPACE: Final = "urn:ietf:params:xml:ns:resource-lists"
 MEDIA_TYPE: Final = "application/resource-lists+xml"
@@ -71,7 +71,7 @@ def from_xml(data: bytes) -> ResourceLists:
     """Reads a document and holds it to schema, uniqueness and constraints of RFC 4826. Raises `XmlError`."""
     root = root_of(data, NAMESPACE, "resource-lists")
     children = strict_children(root, NAMESPACE, ("list",), ("list",))
-    unique_among_siblings([element for _, element in children])
+    unique_among_siblings(children)
     return ResourceLists([_list(element, 1) for _, element in children])
 
 
@@ -79,9 +79,9 @@ def _list(element: etree._Element, depth: int) -> UriList:
     if depth > MAX_DEPTH:
         raise XmlError(f"lists are nested more than {MAX_DEPTH} deep", "constraint-failure")
     children = strict_children(element, NAMESPACE, ("display-name", *_ITEMS), _ITEMS)
-    if any(name == "display-name" for name, _ in children[1:]):
+    if "display-name" in [name for name, _ in children[1:]]:
         raise XmlError(f"{place(element)}: display-name has to be the first element")
-    unique_among_siblings([child for _, child in children])
+    unique_among_siblings(children)
     found = UriList(element.get("name"))
     for name, child in children:
         if name == "display-name":
@@ -95,9 +95,11 @@ def _list(element: etree._Element, depth: int) -> UriList:
 
 def item_of(name: str, element: etree._Element, namespace: str) -> Entry | EntryRef | External:
     """An entry, entry-ref or external element; PoC groups use the same types in a namespace of their own."""
-    display_names = [text_of(child) for child in element.iterchildren(f"{{{NAMESPACE}}}display-name")]
-    strict_children(element, namespace, ("display-name",) if namespace == NAMESPACE else ())
-    display_name = display_names[0] if display_names else None
+    display_name = None
+    if len(element) or element.text:  # most have neither, and there may be many thousands of them
+        display_names = [text_of(child) for child in element.iterchildren(f"{{{NAMESPACE}}}display-name")]
+        strict_children(element, namespace, ("display-name",) if namespace == NAMESPACE else ())
+        display_name = display_names[0] if display_names else None
     if name == "entry":
         return Entry(required(element, "uri"), display_name)
     if name == "entry-ref":
@@ -111,11 +113,13 @@ def item_of(name: str, element: etree._Element, namespace: str) -> Entry | Entry
     return External(anchor, display_name)
 
 
-def unique_among_siblings(elements: list[etree._Element]) -> None:
-    """Raises the uniqueness-failure of the first element whose key another one before it has (RFC 4826 3.4.5)."""
+def unique_among_siblings(elements: list[tuple[str, etree._Element]]) -> None:
+    """Raises the uniqueness-failure of the first element whose key another one before it has (RFC 4826 3.4.5).
+
+    The elements come with their local names.
+    """
     seen: set[tuple[str, str]] = set()
-    for element in elements:
-        name = local_name(element)
+    for name, element in elements:
         value = element.get(_KEYS[name]) if name in _KEYS else None
         if value is None:
             continue

@@ -86,6 +86,22 @@ async def test_of_two_puts_that_expect_the_same_etag_one_wins(store: DocumentSto
     assert sorted(result.outcome.name for result in results) == ["PRECONDITION_FAILED"] * 9 + ["REPLACED"]
 
 
+async def test_nobody_gets_more_documents_than_a_user_may_have(store: DocumentStore) -> None:
+    def of(user: str, name: str) -> DocumentKey:
+        return DocumentKey("resource-lists", user, name)
+
+    names = [of("sip:alice@ims.example", f"{number}") for number in range(6)]
+    results = await asyncio.gather(*(store.put(document(key), [], always, most=4) for key in names))
+    assert [result.outcome for result in results] == [Outcome.CREATED] * 4 + [Outcome.FULL] * 2
+    assert await store.put(document(names[0]), [], always, most=4) == PutResult(Outcome.REPLACED)
+    assert await store.put(document(names[0]), [], always, most=1) == PutResult(Outcome.REPLACED)
+    assert await store.put(document(names[5]), [], lambda etag: False, most=4) == PutResult(Outcome.PRECONDITION_FAILED)
+    assert await store.put(document(of("sip:bob@ims.example", "0")), [], always, most=4) == PutResult(Outcome.CREATED)
+    await store.delete(names[1], always)
+    assert await store.put(document(names[5]), [], always, most=4) == PutResult(Outcome.CREATED)
+    assert store.counts() == (5, 2)
+
+
 async def test_a_deleted_document_is_gone(store: DocumentStore) -> None:
     await store.put(document(ALICE), [], always)
     assert await store.delete(ALICE, always) is Outcome.REMOVED

@@ -123,7 +123,7 @@ async def xdms(tmp_path: Path) -> AsyncIterator[Xdms]:
         trace,
         lambda: now[0],
         lambda message, error: faults.append(f"{message}: {error!r}"),
-        patience=0.3,
+        patience=2.0,
         linger=0.05,
     )
     _, port = await http.listen(host="127.0.0.1")

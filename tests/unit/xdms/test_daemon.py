@@ -5,6 +5,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from pydantic import ValidationError
 
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
@@ -12,7 +13,10 @@ from talkburst.daemon.shown import select
 from talkburst.daemon.start_error import StartError
 from talkburst.obs.trace import Trace
 from talkburst.xcap import XcapClient, user_document
+from talkburst.xcap.client import XcapAnswer
+from talkburst.xml import MAX_BYTES
 from talkburst_xdms.daemon import XdmsDaemon
+from talkburst_xdms.http_server import MAX_BODY
 
 INDEX = user_document("resource-lists", "sip:alice@ims.example", "index")
 LISTS = b'<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"/>'
@@ -86,6 +90,52 @@ async def test_the_setting_decides_about_documents_without_a_type(tmp_path: Path
         )
         assert answer.status == status
     await xdms.stop()
+
+
+async def test_nobody_has_more_or_larger_documents_than_the_settings_allow(tmp_path: Path) -> None:
+    xdms = daemon(tmp_path, max_documents=2, max_document_size=200)
+    [address] = await xdms.start()
+    client = XcapClient(f"http://{address.removeprefix('tcp:')}/xcap-root", "alice", "alice")
+    other = XcapClient(f"http://{address.removeprefix('tcp:')}/xcap-root", "bob", "bob")
+
+    async def put(name: str, xui: str = "sip:alice@ims.example", body: bytes = LISTS) -> XcapAnswer:
+        asker = other if "bob" in xui else client
+        return await asker.put(user_document("resource-lists", xui, name), body, LISTS_TYPE)
+
+    assert [(await put(name)).status for name in ("one", "two", "one")] == [201, 201, 200]
+    refused = await put("three", "tel:+12025550101")
+    assert refused.status == 507
+    assert refused.body == (
+        b"a user may have 2 documents here, and sip:alice@ims.example has them; delete one, or replace one\n"
+    )
+    assert (await put("one", "sip:bob@ims.example")).status == 201
+    assert (await client.delete(user_document("resource-lists", "sip:alice@ims.example", "one"))).status == 200
+    assert (await put("three")).status == 201
+    assert (await put("three", body=LISTS + b" " * (200 - len(LISTS)))).status == 200
+    large = await put("three", body=LISTS + b" " * (201 - len(LISTS)))
+    assert (large.status, large.body) == (413, b"the body has more than 200 bytes, which is the limit here\n")
+    kept = await client.get(user_document("resource-lists", "sip:alice@ims.example", "three"))
+    assert len(kept.body) == 200
+    for each in (client, other):
+        await each.close()
+    await xdms.stop()
+
+
+async def test_a_lower_limit_takes_nothing_away(tmp_path: Path) -> None:
+    one, two, three = (user_document("resource-lists", "sip:alice@ims.example", name) for name in "123")
+    for limit, expected in ((2, {one: 201, two: 201, three: 507}), (1, {one: 200, two: 200, three: 507})):
+        xdms = daemon(tmp_path, max_documents=limit)
+        [address] = await xdms.start()
+        client = XcapClient(f"http://{address.removeprefix('tcp:')}/xcap-root", "alice", "alice")
+        assert {uri: (await client.put(uri, LISTS, LISTS_TYPE)).status for uri in expected} == expected
+        await client.close()
+        await xdms.stop()
+
+
+def test_documents_may_be_as_large_as_xml_is_read() -> None:
+    assert Settings().xdms.max_document_size == MAX_BYTES == MAX_BODY
+    with pytest.raises(ValidationError, match="max_document_size"):
+        Settings.model_validate({"xdms": {"max_document_size": MAX_BYTES + 1}})
 
 
 @pytest.mark.parametrize(

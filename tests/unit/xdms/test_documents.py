@@ -1,12 +1,15 @@
 import asyncio
+import dataclasses
 import gzip
 import sqlite3
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from talkburst.store import SqliteDocuments
+from talkburst.store import Claim, SqliteDocuments
 from talkburst.xml import xcap_caps, xcap_directory, xcap_error
+from talkburst_xdms.application_usage import RESOURCE_LISTS, USAGES, ApplicationUsage, GroupUri
 
 if TYPE_CHECKING:
     from conftest import Xdms
@@ -280,6 +283,36 @@ async def test_all_aliases_of_a_user_name_one_home_directory(xdms: "Xdms") -> No
     ):
         answer = await xdms.ask("GET", f"resource-lists/users/{xui}/index", user="tel:+12025550101")
         assert (answer.status, answer.etag) == (200, '"tag-1"'), xui
+
+
+async def test_others_are_served_while_a_large_document_is_read(xdms: "Xdms", monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, begun, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def read_slowly(body: bytes, domain: str) -> list[GroupUri]:
+        loop.call_soon_threadsafe(begun.set)
+        if not go_on.wait(5):
+            raise AssertionError("nothing else happened meanwhile")
+        return []
+
+    slow = dataclasses.replace(USAGES[RESOURCE_LISTS], check=read_slowly)
+    monkeypatch.setitem(cast(dict[str, ApplicationUsage], USAGES), RESOURCE_LISTS, slow)
+    large = asyncio.ensure_future(xdms.ask("PUT", INDEX, LISTS + b" " * 20_000, Content_Type=LISTS_TYPE))
+    await begun.wait()
+    assert (await xdms.ask("GET", INDEX)).status == 404
+    assert (await xdms.ask("PUT", POCRULES, RULES, Content_Type=RULES_TYPE)).status == 201
+    go_on.set()
+    assert (await large).status == 201
+
+
+async def test_a_large_document_is_refused_like_a_small_one(xdms: "Xdms") -> None:
+    uris = [f"sip:g{number}@ims.example" for number in range(400)]
+    refused = await xdms.ask("PUT", f"{GROUPS}/all", group(*uris, uris[3]), Content_Type=GROUPS_TYPE)
+    assert (refused.status, xcap_error.from_xml(refused.body).condition) == (409, "uniqueness-failure")
+    refused = await xdms.ask("PUT", f"{GROUPS}/all", group(*uris, "sip:bob@ims.example"), Content_Type=GROUPS_TYPE)
+    fault = xcap_error.from_xml(refused.body)
+    assert (fault.condition, fault.field) == ("uniqueness-failure", "group/list-service[401]/@uri")
+    assert (await xdms.ask("PUT", f"{GROUPS}/all", group(*uris), Content_Type=GROUPS_TYPE)).status == 201
+    assert xdms.store.holder(Claim("group-uri", uris[-1])) is not None
 
 
 async def test_a_full_disk_gets_500_and_leaves_the_old_version(xdms: "Xdms") -> None:

@@ -1,3 +1,6 @@
+import sys
+from types import FrameType
+
 import pytest
 
 from talkburst.xml import XmlError
@@ -67,3 +70,26 @@ def test_a_wrong_document_is_refused_with_condition_place_and_field(
     with pytest.raises(XmlError, match=text) as refused:
         from_xml(document(inside))
     assert (refused.value.condition, refused.value.field) == (condition, field)
+
+
+def calls_to_read(entries: int) -> int:
+    """How many functions are called to read a list of that many entries."""
+    text = document("<list>" + "".join(f'<entry uri="sip:{number}@x"/>' for number in range(entries)) + "</list>")
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        from_xml(text)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_the_work_of_reading_is_the_same_few_calls_for_each_entry() -> None:
+    fewer, more = calls_to_read(500), calls_to_read(2500)
+    assert (more - fewer) / 2000 < 15
+    assert more / fewer < 5.1
