@@ -42,6 +42,7 @@ class Killable:
         self._prefix = prefix
         self._log = directory / f"{name}.log"
         self._sockets = {flag: _bound(name, transport) for flag in flags or ("--listen",)}
+        self._news = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._logging: asyncio.Task[None] | None = None
 
@@ -72,6 +73,8 @@ class Killable:
         assert self._process.stderr is not None
         self._logging = asyncio.create_task(self._keep_log(self._process.stderr))
         line = await asyncio.wait_for(self._process.stdout.readline(), WITHIN)
+        if not line:
+            await self._ended()
         assert line.startswith(f"ready {self.name}".encode()), self.log()
 
     async def _keep_log(self, stderr: asyncio.StreamReader) -> None:
@@ -80,6 +83,14 @@ class Killable:
             while line := await stderr.readline():
                 log.write(line)
                 log.flush()
+                self._news.set()
+
+    async def said(self, words: str) -> None:
+        """Wait until its log has these words."""
+        async with asyncio.timeout(WITHIN):
+            while words not in self.log():
+                self._news.clear()
+                await self._news.wait()
 
     @property
     def state(self) -> Path:

@@ -43,18 +43,20 @@ class Wire:
         over = ";transport=tcp" if self.transport == "tcp" else ""
         return f"sip:{user and user + '@'}{self.address[0]}:{self.address[1]}{over}"
 
-    async def open(self) -> Address:
+    async def open(self, address: Address = ("127.0.0.1", 0)) -> Address:
         """The address that is listened on."""
         loop = asyncio.get_running_loop()
         if self.transport == "udp":
-            self._datagrams, _ = await loop.create_datagram_endpoint(
-                lambda: _Datagrams(self._take), local_addr=("127.0.0.1", 0)
-            )
+            self._datagrams, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self._take), local_addr=address)
             self.address: Address = self._datagrams.get_extra_info("sockname")
         else:
-            self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
+            self._server = await loop.create_server(lambda: _Connection(self), *address, reuse_address=True)
             self.address = self._server.sockets[0].getsockname()
         return self.address
+
+    async def open_again(self) -> None:
+        """Listen where it was, after `close`."""
+        await self.open(self.address)
 
     def send(self, data: bytes) -> Way:
         if self._datagrams is not None:
