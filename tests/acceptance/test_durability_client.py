@@ -1,6 +1,9 @@
 """The client is killed with SIGKILL and started again, and the others while it runs: four real daemons."""
 
 import asyncio
+import contextlib
+import json
+import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +12,9 @@ from typing import Any
 import pytest
 
 from harness import talkburst
-from killable import WITHIN, Killable, configure
+from killable import WITHIN, Killable, configure, seeds
+from talkburst.obs.frame import Frame
+from talkburst.obs.hep import HepCollector
 
 pytestmark = pytest.mark.acceptance
 
@@ -26,11 +31,33 @@ class World:
     server: Killable
     client: Killable
 
+    def __post_init__(self) -> None:
+        self.collector = HepCollector(self._on_frame)
+        self._left = 0
+        self._struck = asyncio.Event()
+        self._news = asyncio.Event()
+
+    def _on_frame(self, frame: Frame) -> None:
+        self._news.set()
+        if frame.node == "client" and self._left:
+            self._left -= 1
+            if not self._left:
+                self.client.strike()
+                self._struck.set()
+
+    async def client_life(self, messages: int) -> None:
+        """One that ends with kill -9 when the client has sent and received so many messages."""
+        self._struck.clear()
+        self._left = messages
+        await self.client.restart()
+        await asyncio.wait_for(self._struck.wait(), WITHIN)
+
     @property
     def daemons(self) -> list[Killable]:
         return [self.xdms, self.core, self.server, self.client]
 
-    def configure(self) -> None:
+    async def configure(self) -> None:
+        collector = "tcp:{}:{}".format(*await self.collector.listen())
         configure(
             self.directory,
             hosts={
@@ -41,16 +68,19 @@ class World:
             },
             core={"notify_interval": 0},
             server={"notify_interval": 0, "xcap_root": f"http://{self.xdms.place()}/xcap-root"},
-            trace={"pcap": str(self.directory / "{name}.pcap")},
+            client={"transport": self.client.transport},
+            trace={"pcap": str(self.directory / "{name}.pcap"), "hep": collector},
         )
 
     async def until(self, daemon: Killable, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-        """Asks a daemon until it shows what is awaited."""
+        """Asks a daemon until it shows what is awaited: when a message has passed, and now and then."""
         shown: dict[str, Any] = {}
         try:
             async with asyncio.timeout(2 * WITHIN):
                 while not condition(shown := await daemon.show()):
-                    pass
+                    self._news.clear()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._news.wait(), 0.1)
         except TimeoutError:
             pytest.fail(f"{daemon.name} shows {shown}\n" + "\n".join(each.log() for each in self.daemons))
         return shown
@@ -84,28 +114,37 @@ def answer_modes(shown: dict[str, Any]) -> list[str]:
     return [effective["answer_mode"]] if effective else []
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """The daemons run, and alice's client has published."""
+@pytest.fixture(params=["udp", pytest.param("tcp", marks=pytest.mark.longer)])
+async def network(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """All but the client run; they and it speak SIP by that transport."""
+    transport: str = request.param
     made = World(
         tmp_path,
         Killable("xdms", tmp_path),
-        Killable("core", tmp_path, "--listen", "--listen-servers"),
-        Killable("server", tmp_path),
-        Killable("client", tmp_path),
+        Killable("core", tmp_path, "--listen", "--listen-servers", transport=transport),
+        Killable("server", tmp_path, transport=transport),
+        Killable("client", tmp_path, transport=transport),
     )
-    made.configure()
     try:
-        for daemon in made.daemons:
+        await made.configure()
+        for daemon in made.daemons[:-1]:
             await daemon.start()
-        await made.until(made.client, entities)
         yield made
     finally:
         for daemon in reversed(made.daemons):
             await daemon.close()
+        await made.collector.close()
     for daemon in made.daemons:
         assert "Traceback" not in daemon.log(), daemon.log()
         assert "internal error" not in daemon.log(), daemon.log()
+
+
+@pytest.fixture
+async def world(network: World) -> World:
+    """The daemons run, and alice's client has published."""
+    await network.client.start()
+    await network.until(network.client, entities)
+    return network
 
 
 async def test_client_comes_back_as_the_device_it_was(world: World) -> None:
@@ -128,6 +167,44 @@ async def test_client_comes_back_as_the_device_it_was(world: World) -> None:
     assert world.passed(b"SIP/2.0 481")
 
 
+@pytest.mark.parametrize("seed", seeds(1, 10))
+async def test_client_killed_at_any_moment_is_the_device_it_was(network: World, seed: int) -> None:
+    """Killed twice while it registers, subscribes and publishes; the third life gets through."""
+    chance = random.Random(seed)
+    world, ids = network, set[str]()
+    for _ in range(2):
+        await world.client_life(chance.randrange(1, 17))
+        ids.add(kept(world)["instance"])
+    await world.client.restart()
+
+    def settled(shown: dict[str, Any]) -> bool:
+        etags = kept(world).get("etags", {}).values()
+        return bool(entities(shown)) and shown["settings"]["etag"] in etags
+
+    after = await world.until(world.client, settled)
+    assert ids == {after["instance"]}
+    shown = await world.until(
+        world.core, lambda shown: len([each for each in shown["subscriptions"] if each["subscriber"] == ALICE]) == 1
+    )
+    [registration] = shown["registrations"]
+    [contact] = registration["contacts"]
+    assert after["instance"] in contact["contact"]
+    # One publication, which is the one whose tag is kept: it can be modified.
+    [publication] = alice(await world.server.show())["publications"]
+    assert publication["entities"] == [after["instance"]]
+    await world.change("manual")
+    [publication] = alice(await world.server.show())["publications"]
+    assert publication["entities"] == [after["instance"]]
+    # Dialogs of lives before were told of the change, and ended with 481.
+    await world.until(world.server, lambda shown: len(alice(shown)["watchers"]) == 1)
+
+
+def kept(world: World) -> dict[str, Any]:
+    """What the client keeps between its lives."""
+    read: dict[str, Any] = json.loads((world.client.state / "client-alice@ims.example.json").read_text())
+    return read
+
+
 async def test_tag_that_the_server_does_not_know_any_more_leads_to_an_initial_publication(world: World) -> None:
     etag = (await world.client.show())["settings"]["etag"]
     world.client.strike()
@@ -137,7 +214,9 @@ async def test_tag_that_the_server_does_not_know_any_more_leads_to_an_initial_pu
     await world.server.restart()
     await world.client.restart()
     await world.until(world.server, answer_modes)
-    shown = await world.until(world.client, lambda shown: (shown["settings"] or {}).get("etag") not in (None, etag))
+    shown = await world.until(
+        world.client, lambda shown: (shown["settings"] or {}).get("etag") not in (None, etag) and entities(shown)
+    )
     assert [each["id"] for each in entities(shown)] == [shown["instance"]]
     assert world.passed(b"SIP/2.0 412")
 

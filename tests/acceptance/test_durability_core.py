@@ -16,11 +16,14 @@ import tomli_w
 
 import talkburst_core
 from core_user import EXPIRES, User, Watch
-from killable import SEEDS, Killable, configure
+from killable import Killable, configure, seeds
 from sip_peer import Peer
 from talkburst.sip.message import Message, Request, Response
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.parametrize("transport", ["udp", "tcp"])]
+pytestmark = pytest.mark.acceptance
+
+BOTH = pytest.mark.parametrize("transport", ["udp", "tcp"])
+TCP_LONGER = pytest.mark.parametrize("transport", ["udp", pytest.param("tcp", marks=pytest.mark.longer)])
 
 BOB = Path(talkburst_core.__file__).parent / "world" / "profiles" / "bob.xml"
 USERS = 12
@@ -134,7 +137,8 @@ async def _serve(it: World, user: User) -> None:
     watch.tag = None
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(2, 20))
+@BOTH
 async def test_what_was_promised_under_load_is_kept(tmp_path: Path, transport: str, seed: int) -> None:
     chance = random.Random(seed)
     async with world(tmp_path, transport) as it:
@@ -179,6 +183,7 @@ def _knows(it: World, user: User) -> bool:
     return bool(told) and (told[-1].get("Expires") != "0") == user.registered
 
 
+@BOTH
 async def test_a_refresh_a_nonce_and_the_telling_go_on(tmp_path: Path, transport: str) -> None:
     async with world(tmp_path, transport, users=1) as it:
         [user] = it.users
@@ -214,6 +219,7 @@ def _is_200(method: str) -> Callable[[Message], bool]:
     return lambda message: isinstance(message, Response) and message.status == 200 and message.cseq.method == method
 
 
+@BOTH
 async def test_killed_between_4_and_5_it_tells_the_server_after_all(tmp_path: Path, transport: str) -> None:
     """Whether step 5 had left by then is all the same: nobody answered it."""
     async with world(tmp_path, transport, users=2) as it:
@@ -234,6 +240,7 @@ async def test_killed_between_4_and_5_it_tells_the_server_after_all(tmp_path: Pa
 
 
 @pytest.mark.parametrize("steps", ["8 and 9", "13 and 14"])
+@BOTH
 async def test_killed_between_a_200_and_its_notify_it_notifies_after_all(
     tmp_path: Path, transport: str, steps: str
 ) -> None:
@@ -257,6 +264,7 @@ async def test_killed_between_a_200_and_its_notify_it_notifies_after_all(
         await watch.goes_on(lost=1)
 
 
+@BOTH
 async def test_owed_notify_waits_for_a_server_that_is_down(tmp_path: Path, transport: str) -> None:
     """It is refused when the core is there again, and leaves when the server listens again."""
     async with world(tmp_path, transport, users=1) as it:
@@ -277,6 +285,7 @@ async def test_owed_notify_waits_for_a_server_that_is_down(tmp_path: Path, trans
         await it.server.until(lambda: len(it.told(user)) > 1)
 
 
+@TCP_LONGER
 async def test_what_expires_after_the_restart_is_told(tmp_path: Path, transport: str) -> None:
     async with world(tmp_path, transport, users=1, expires_min=1) as it:
         [user] = it.users
@@ -292,6 +301,7 @@ async def test_what_expires_after_the_restart_is_told(tmp_path: Path, transport:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the file size limit of another process (prlimit)")
+@BOTH
 async def test_a_full_disk_is_answered_500_and_nothing_is_half_done(tmp_path: Path, transport: str) -> None:
     async with world(tmp_path, transport, users=2) as it:
         user, other = it.users
@@ -318,6 +328,7 @@ async def test_a_full_disk_is_answered_500_and_nothing_is_half_done(tmp_path: Pa
         assert it.told(user)[-1].get("Expires") != "0"
 
 
+@TCP_LONGER
 async def test_a_file_that_is_no_store_is_a_clear_error(tmp_path: Path, transport: str) -> None:
     core = Killable("core", tmp_path, "--listen", "--listen-servers", transport=transport)
     configure(tmp_path)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from killable import SEEDS, Killable, configure
+from killable import Killable, configure, seeds
 from scripted_core import ScriptedCore, Watch, shown
 from talkburst.sip.message import Message, Request, Response
 
@@ -22,7 +22,11 @@ pytestmark = pytest.mark.acceptance
 Play = Callable[..., Awaitable[tuple[Killable, ScriptedCore]]]
 
 
-@pytest.fixture(params=["udp", "tcp"])
+BOTH = pytest.mark.parametrize("play", ["udp", "tcp"], indirect=True)
+TCP_LONGER = pytest.mark.parametrize("play", ["udp", pytest.param("tcp", marks=pytest.mark.longer)], indirect=True)
+
+
+@pytest.fixture
 async def play(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Play]:
     """Starts a server and the core that the test plays; keyword arguments go into [server]."""
     transport: str = request.param
@@ -50,6 +54,7 @@ def etag_of(answer: Response) -> str:
     return str(answer.get("SIP-ETag"))
 
 
+@BOTH
 async def test_dialogs_and_tags_go_on_where_they_were(play: Play) -> None:
     server, core = await play()
     await core.register("alice")
@@ -81,6 +86,7 @@ async def test_dialogs_and_tags_go_on_where_they_were(play: Play) -> None:
     await core.until(lambda: shown(watch.last) == {"urn:uuid:alice": "automatic"})
 
 
+@BOTH
 async def test_settings_notify_that_was_not_answered_is_sent_again(play: Play) -> None:
     """Killed after step 26; whether step 29 had left by then is all the same."""
     server, core = await play()
@@ -105,6 +111,7 @@ async def test_settings_notify_that_was_not_answered_is_sent_again(play: Play) -
     assert (await core.publish("alice", etag=etag)).status == 200
 
 
+@BOTH
 async def test_settings_notify_that_waited_for_its_turn_leaves_after_the_restart(play: Play) -> None:
     """Killed between steps 26 and 29 for certain: the rate of the package holds step 29 back."""
     server, core = await play(notify_interval=600)
@@ -122,6 +129,7 @@ async def test_settings_notify_that_waited_for_its_turn_leaves_after_the_restart
     assert watch.last.cseq.number > watch.notifies[-2].cseq.number
 
 
+@TCP_LONGER
 async def test_what_expired_while_it_was_down_is_told(play: Play) -> None:
     server, core = await play(settings_expires_max=1)
     await core.register("alice")
@@ -145,6 +153,7 @@ def is_over(notify: Request) -> bool:
     return notify.subscription_state is not None and notify.subscription_state.state == "terminated"
 
 
+@TCP_LONGER
 async def test_user_who_left_while_it_was_down_is_not_watched_for_ever(play: Play) -> None:
     server, core = await play()
     await core.register("alice")
@@ -164,6 +173,7 @@ async def test_user_who_left_while_it_was_down_is_not_watched_for_ever(play: Pla
     assert len(core.reg_subscribes["alice"]) == 1
 
 
+@TCP_LONGER
 async def test_third_party_registration_and_what_the_reg_event_told_are_there_again(play: Play) -> None:
     server, core = await play()
     for user in ("alice", "bob"):
@@ -235,7 +245,8 @@ class Life:
         assert (await self.core.publish(self.user, etag=self.etag)).status == 200
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(2, 20))
+@BOTH
 async def test_killed_at_any_moment_it_breaks_no_promise(play: Play, seed: int) -> None:
     """Three users at once; the server is killed twice, each time when a random message has come from it or gone to
     it."""
@@ -282,6 +293,7 @@ async def test_killed_at_any_moment_it_breaks_no_promise(play: Play, seed: int) 
         assert len(user["watchers"]) == 1, user
 
 
+@BOTH
 async def test_full_disk_is_500_and_leaves_nothing_half_done(play: Play) -> None:
     server, core = await play()
     await core.register("alice")
@@ -308,6 +320,7 @@ async def test_full_disk_is_500_and_leaves_nothing_half_done(play: Play) -> None
     assert (await core.subscribe(watch)).status == 200
 
 
+@TCP_LONGER
 async def test_disk_that_has_room_again_needs_no_restart(play: Play) -> None:
     server, core = await play()
     await core.register("alice")
@@ -323,6 +336,7 @@ async def test_disk_that_has_room_again_needs_no_restart(play: Play) -> None:
     assert (await core.publish("alice", etag=etag)).status == 200
 
 
+@TCP_LONGER
 async def test_state_of_another_version_is_refused_with_its_place(play: Play, tmp_path: Path) -> None:
     server, core = await play()
     await core.register("alice")
