@@ -83,15 +83,24 @@ class Process:
 
 
 class World:
-    """The demo world, of which `daemons` run, on ports of its own; `ports` maps each default port to its stand-in."""
+    """The demo world, of which `daemons` run, on ports of its own; `ports` maps each default port to its stand-in.
+
+    `tables` are laid over the configuration; the checker waits for `flows` registrations.
+    """
 
     def __init__(
-        self, directory: Path, free_port: Callable[[], int], *daemons: str, **tables: Mapping[str, Any]
+        self,
+        directory: Path,
+        free_port: Callable[[], int],
+        *daemons: str,
+        flows: int = 1,
+        **tables: Mapping[str, Any],
     ) -> None:
         self.ports = {default: free_port() for default in (5060, 5054, 5070, 5080, 5090, 5091, 8080, 9060)}
         self.report: dict[str, Any] = {}
         self._directory = directory
         self._daemons = daemons
+        self._flows = flows
         self._tables = tables
         self._stack = AsyncExitStack()
         self.processes: dict[str, Process] = {}
@@ -133,6 +142,7 @@ class World:
             self.checker = await self._stack.enter_async_context(
                 Process(
                     *(*TALKBURST, "check", "--hep", f"tcp:{self.place(9060)}", "--report", str(self._report_file)),
+                    *("--flows", str(self._flows)),
                 )
             )
             await self.checker.says("listening for HEP3")

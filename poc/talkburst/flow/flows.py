@@ -99,13 +99,20 @@ class Flows:
         return found or [flow for flow in self.all if message.call_id in flow.call_ids]
 
     def owner_of_client_request(self, request: ObservedMessage) -> Flow | None:
-        """The flow of the client that sent this: the newest that fits its contact, its address, its user."""
+        """The flow of the client that sent this: the newest that fits its contact, its address, its user.
+
+        Several users may share an address (a proxy, a load generator), and one user may have several clients.
+        """
         facts = request.facts
-        flows = self.of_user({facts.from_aor, facts.to_aor, facts.uri_aor})
-        flows += [flow for end in self._ends(request) for flow in self._of_endpoint.get(end, ()) if flow not in flows]
-        fitting = [flow for flow in flows if flow.opened <= request.time]
+        users = self.of_user({facts.from_aor, facts.to_aor, facts.uri_aor})
+        others = [flow for end in self._ends(request) for flow in self._of_endpoint.get(end, ()) if flow not in users]
+        fitting = [flow for flow in [*users, *others] if flow.opened <= request.time]
         opened = [flow for flow in fitting if flow.open_at(request.time)]
-        return max(opened or fitting, key=lambda flow: (self._fit(flow, request), flow.opened), default=None)
+        return max(
+            opened or fitting,
+            key=lambda flow: (self._fit(flow, request), flow in users, flow.opened),
+            default=None,
+        )
 
     def owner_of_user_event(self, users: Iterable[str], time: float) -> Flow | None:
         """The newest flow of a user whose step 3 came before `time`."""

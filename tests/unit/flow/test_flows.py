@@ -24,6 +24,17 @@ def test_two_users_at_the_same_time_are_two_flows(right, author, judge_all):
     assert (alice.identity, other.identity) == ("sip:alice@ims.example", "sip:bobby@ims.example")
 
 
+def test_two_users_behind_one_address_have_each_their_own_steps(author, judge_all):
+    alice = author(instance="").write()
+    other = author(name="bob", instance="", start=START + 0.003).write()
+    other = renamed(renamed(other, b"alice@ims", b"bobby@ims"), b"12025550101", b"12025550102")
+    reports = judge_all((alice + renamed(other, b"alice@192", b"bobby@192")).frames())
+    assert [(report.identity, report.verdict) for report in reports] == [
+        ("sip:alice@ims.example", "pass"),
+        ("sip:bobby@ims.example", "pass"),
+    ]
+
+
 def test_a_failure_of_one_flow_is_not_one_of_the_other(right, author, judge_all):
     alice, other = judge_all((right + bob(author, START + 0.003).without(9)).frames())
     assert alice.verdict == "pass"
