@@ -19,6 +19,8 @@ WITHIN = 30.0  # seconds that anything may take on a busy machine
 class Process:
     """A program that runs until it ends, or until the block ends. `out` and `err` are what it has said."""
 
+    stopped_by = signal.SIGTERM
+
     def __init__(self, *command: str, env: dict[str, str] | None = None) -> None:
         self.command = command
         self.out = ""
@@ -64,8 +66,8 @@ class Process:
         return self._reading.done()
 
     async def stop(self) -> int:
-        """The exit code after SIGTERM."""
-        self.signal(signal.SIGTERM)
+        """The exit code after the signal that ends it."""
+        self.signal(self.stopped_by)
         return await self.ended()
 
     def signal(self, number: signal.Signals) -> None:
