@@ -27,7 +27,8 @@ class TcpLimits:
     connect: float = 10.0  # for a connection of ours to come up
     close: float = 1.0  # for what was written last to leave
     keep_alive: tuple[float, float] | None = None  # least and longest time between pings where we connected
-    pong: float = 10.0  # for the answer to one
+    first_ping: tuple[float, float] = (5.0, 10.0)  # until the one that shows whether the peer answers them
+    pong: float = 10.0  # for the answer to one, from a peer that has answered one before
     message: StreamLimits = field(default_factory=StreamLimits)
 
 
@@ -72,7 +73,9 @@ class TcpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._alarm: asyncio.TimerHandle | None = None
         self._rest: asyncio.TimerHandle | None = None  # while the rest of a message is awaited
-        self._keep_alive: asyncio.TimerHandle | None = None  # until the next ping, or while its answer is awaited
+        self._keep_alive: asyncio.TimerHandle | None = None  # until the next ping, or while its answer is insisted on
+        self._pinged_at: float | None = None  # while an answer may come in time
+        self._answers_pings = False
         self._heard = self._loop.time()
         self._told_closing = False
 
@@ -118,7 +121,7 @@ class TcpConnection(asyncio.Protocol):
         self.local, self.remote = local[:2], remote[:2]
         if self._user.on_open(self):
             self._wait(self._limits.idle, self._check_idle)
-            self._await_ping()
+            self._ping_within(self._limits.first_ping)
         else:
             self._told_closing = True
             self._transport.abort()
@@ -131,7 +134,7 @@ class TcpConnection(asyncio.Protocol):
             if item is KeepAlive.PING:
                 self.write(PONG)
             elif item is KeepAlive.PONG:
-                self._await_ping()
+                self._take_pong()
             elif isinstance(item, bytes):
                 self._user.on_message(self, item)
             elif isinstance(item, Malformed):
@@ -157,18 +160,31 @@ class TcpConnection(asyncio.Protocol):
             self._told_closing = True
             self._user.on_closing(self, reason)
 
-    def _await_ping(self) -> None:
+    def _ping_within(self, bounds: tuple[float, float] | None) -> None:
         """RFC 5626 4.4.1: at random times, so that the clients of a proxy that restarts do not all ping at once."""
-        if self._limits.keep_alive is None or self.accepted:
+        if self._limits.keep_alive is None or bounds is None or self.accepted:
             return
         if self._keep_alive is not None:
             self._keep_alive.cancel()
-        self._keep_alive = self._loop.call_later(random.uniform(*self._limits.keep_alive), self._ping)
+        self._keep_alive = self._loop.call_later(random.uniform(*bounds), self._ping)
 
     def _ping(self) -> None:
+        """A peer without RFC 5626 reads over a ping (RFC 3261 7.5), so only one that has answered before has to."""
         self._framer.expect_pong()
-        if self.write(PING):
+        if not self.write(PING):
+            return
+        self._pinged_at = self._loop.time()
+        if self._answers_pings:
             self._keep_alive = self._loop.call_later(self._limits.pong, self.cut, "no answer to a keep-alive")
+        else:
+            self._ping_within(self._limits.keep_alive)
+
+    def _take_pong(self) -> None:
+        """One that comes too late, or that nobody asked for, says nothing about the next."""
+        if self._pinged_at is not None and self._loop.time() - self._pinged_at <= self._limits.pong:
+            self._answers_pings = True
+            self._ping_within(self._limits.keep_alive)
+        self._pinged_at = None
 
     def _check_idle(self) -> None:
         """The one alarm is moved only when it rings: a message costs no timer."""

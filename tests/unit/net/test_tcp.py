@@ -3,7 +3,9 @@ import logging
 import os
 import socket
 import struct
+from collections.abc import Iterable
 from contextlib import suppress
+from itertools import repeat
 
 import pytest
 
@@ -474,18 +476,18 @@ async def _ask_again(server, dial) -> bytes:
     return await wire.message()
 
 
-PINGED_OFTEN = TcpLimits(keep_alive=(0.05, 0.1), pong=0.2)
+PINGED_OFTEN = TcpLimits(keep_alive=(0.05, 0.1), first_ping=(0.05, 0.1), pong=0.2)
 
 
-async def connected_to(make_node, answer: bytes):
-    """A node that keeps its connections alive, and a peer that takes a request and says `answer` to each ping."""
+async def connected_to(make_node, answers: Iterable[bytes]):
+    """A node that keeps its connections alive, and a peer that takes a request and says one of `answers` to a ping."""
     pings: list[bytes] = []
     ended = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")  # the request
-            while True:
+            for answer in answers:
                 pings.append(await reader.readexactly(4))
                 writer.write(answer)
         writer.close()
@@ -502,7 +504,7 @@ async def connected_to(make_node, answer: bytes):
 
 
 async def test_a_connection_of_ours_is_kept_alive_for_as_long_as_pings_are_answered(make_node) -> None:
-    server, _, pings, lost, _, asking = await connected_to(make_node, b"\r\n")
+    server, _, pings, lost, _, asking = await connected_to(make_node, repeat(b"\r\n"))
     await until(lambda: len(pings) >= 6)
     assert set(pings) == {b"\r\n\r\n"}
     assert lost == []
@@ -510,12 +512,20 @@ async def test_a_connection_of_ours_is_kept_alive_for_as_long_as_pings_are_answe
     server.close()
 
 
-async def test_a_connection_whose_pings_are_not_answered_is_lost_and_its_user_told(make_node) -> None:
-    server, port, pings, lost, ended, asking = await connected_to(make_node, b"")
+async def test_a_connection_to_a_peer_that_answers_no_pings_is_kept_and_pinged_on(make_node) -> None:
+    server, _, pings, lost, _, asking = await connected_to(make_node, repeat(b""))
+    await until(lambda: len(pings) >= 6)
+    assert lost == []
+    asking.cancel()
+    server.close()
+
+
+async def test_a_connection_whose_pings_are_answered_no_more_is_lost_and_its_user_told(make_node) -> None:
+    server, port, pings, lost, ended, asking = await connected_to(make_node, [b"\r\n", *[b""] * 50])
     async with asyncio.timeout(5):
         assert await asking is Failure.TRANSPORT
         await ended.wait()
-    assert pings == [b"\r\n\r\n"]
+    assert pings == [b"\r\n\r\n"] * 2
     assert lost == [("127.0.0.1", port)]
     server.close()
 
