@@ -22,7 +22,7 @@ from talkburst.sip.notifier import Notifier, NotifierSubscription, contact_uri, 
 from talkburst.sip.proxy import Proxy, Routed
 from talkburst.sip.uas import Uas
 from talkburst_core.authentication import Authentication, Decide
-from talkburst_core.bindings import Limits, Registration
+from talkburst_core.bindings import Registration
 from talkburst_core.credentials import Credentials
 from talkburst_core.identity import (
     Claims,
@@ -37,6 +37,7 @@ from talkburst_core.refusal import Refusal
 from talkburst_core.reg_event import RegEvent
 from talkburst_core.registrar import TABLE as REGISTRATIONS
 from talkburst_core.registrar import Registrar
+from talkburst_core.registration_update import Limits
 from talkburst_core.routing import Routing
 from talkburst_core.third_party import TABLE as TOLD
 from talkburst_core.third_party import RegistrationEvent, ThirdPartyRegistration

@@ -27,8 +27,9 @@ from talkburst.sip.timers import Timers
 from talkburst.sip.uri import UriError
 from talkburst.store import Journal, SqliteState, StoreError
 from talkburst_core import credentials, profile
-from talkburst_core.bindings import Binding, Limits, Registration
+from talkburst_core.bindings import Binding, Registration
 from talkburst_core.core import CLIENTS, SERVERS, Core, Policy
+from talkburst_core.registration_update import Limits
 
 SOFTWARE: Final = f"talkburst-core/{talkburst.__version__}"
 NONCE_KEY_SIZE: Final = 32

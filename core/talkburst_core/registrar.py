@@ -15,11 +15,12 @@ from talkburst.sip.engine import Engine, ServerTransaction
 from talkburst.sip.flow import Flow
 from talkburst.sip.journal import Journal, Row, Rows
 from talkburst_core.authentication import REGISTRAR, Authenticated, Authentication, Decide
-from talkburst_core.bindings import ContactEvent, Limits, Registration, Update, update_of
+from talkburst_core.bindings import ContactEvent, Registration
 from talkburst_core.filter_criteria import RegistrationType
 from talkburst_core.identity import Claims
 from talkburst_core.profile import Identity, Subscriber, Subscribers
 from talkburst_core.refusal import Refusal
+from talkburst_core.registration_update import Limits, Update, update_of
 from talkburst_core.rows import highest_number, registration_from, registration_row
 from talkburst_core.third_party import RegistrationEvent
 

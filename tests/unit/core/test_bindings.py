@@ -6,9 +6,10 @@ import pytest
 
 from talkburst.sip import Request
 from talkburst.sip.flow import Flow
-from talkburst_core.bindings import MOST_CONTACTS, ContactEvent, Limits, Registration, Update, update_of
+from talkburst_core.bindings import ContactEvent, Registration
 from talkburst_core.profile import Identity, Profile, Subscriber
 from talkburst_core.refusal import Refusal
+from talkburst_core.registration_update import MOST_CONTACTS, Limits, Update, update_of
 
 AOR = "sip:alice@ims.example"
 FLOW = Flow("UDP", ("127.0.0.1", 5060), ("127.0.0.1", 5090), listener="clients")

@@ -7,7 +7,7 @@ of all of them. What a failed commit does is shown with a real disk in tests/acc
 
 import pytest
 
-from talkburst_core.bindings import Limits
+from talkburst_core.registration_update import Limits
 
 A = "<sip:alice@192.0.2.1>"
 B = "<sip:alice@192.0.2.2>"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from talkburst_core.bindings import Limits
 from talkburst_core.daemon import world
+from talkburst_core.registration_update import Limits
 
 DAVE = "001010000000004@ims.mnc001.mcc001.3gppnetwork.org"
 OTHER = ("127.0.0.3", 5070)

@@ -1,0 +1,129 @@
+"""What a REGISTER asks for: its Contact, Expires and Path header fields, read and judged before anything is changed.
+
+RFC 3261 10.2 and 10.3 steps 6 and 7, RFC 3327 (Path), RFC 5626 6 (reg-id), RFC 5630 5.2 (SIPS). Durations are seconds.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from talkburst.sip import NameAddr, Request, SipUri
+from talkburst.sip.flow import Flow
+from talkburst.sip.headers import parse_name_addr
+from talkburst_core.refusal import Refusal
+
+DEFAULT_EXPIRES: Final = 3600
+_LARGEST: Final = 2**32 - 1
+_NUMBER: Final = re.compile(r"[0-9]+")
+# qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
+_QVALUE: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
+# Every contact is one more request for each that the user gets, and one more line in each 200 to REGISTER.
+MOST_CONTACTS: Final = 32
+
+
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """How long a registration may last, in seconds; shorter is 423, longer is shortened."""
+
+    shortest: int = 60
+    longest: int = 3600
+
+
+@dataclass(slots=True, frozen=True)
+class Wish:
+    """One contact that a REGISTER asks for, with the lifetime that is granted; 0 removes."""
+
+    contact: NameAddr
+    q: str | None
+    expires: int
+
+
+@dataclass(slots=True)
+class Update:
+    """What one REGISTER asks for. `wildcard`: remove everything (`Contact: *`)."""
+
+    private_id: str
+    call_id: str
+    cseq: int
+    path: list[str]
+    flow: Flow
+    wishes: list[Wish] = field(default_factory=list)
+    wildcard: bool = False
+
+    @property
+    def fetch(self) -> bool:
+        """Nothing but a question for the current bindings (RFC 3261 10.2.3)."""
+        return not self.wishes and not self.wildcard
+
+    @property
+    def expires(self) -> int:
+        """The longest lifetime that is granted; 0 when it only removes."""
+        return max((wish.expires for wish in self.wishes), default=0)
+
+
+def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> Update | Refusal:
+    """Reads Contact, Expires and Path of a REGISTER (RFC 3261 10.3 steps 6 and 7). Raises `HeaderError`."""
+    path = request.values("Path")
+    for value in path:
+        if not isinstance(parse_name_addr(value).uri, SipUri):
+            return Refusal(400, f"Path {value} is not a SIP URI")
+    update = Update(private_id, request.call_id, request.cseq.number, path, flow)
+    default = DEFAULT_EXPIRES if request.get("Expires") is None else _seconds(request.get("Expires"))
+    if request.contact_is_wildcard:
+        update.wildcard = True
+        if default != 0 or len(request.values("Contact")) > 1:
+            return Refusal(400, "Contact * stands alone and needs Expires 0")
+        return update
+    if len(request.contacts) > MOST_CONTACTS:
+        return Refusal(403, f"A user has at most {MOST_CONTACTS} contacts")
+    flows = _has_flows(request)
+    for contact in request.contacts:
+        if (problem := _problem(contact)) is not None:
+            return Refusal(400, problem)
+        wanted = _seconds(contact.params["expires"]) if "expires" in contact.params else default
+        if 0 < wanted < min(DEFAULT_EXPIRES, limits.shortest):
+            return Refusal(423, "Interval Too Brief", (("Min-Expires", limits.shortest),))
+        update.wishes.append(_wish(contact, min(wanted, limits.longest), flows))
+    made = [wish for wish in update.wishes if wish.expires]
+    if len(made) > 1 and any("reg-id" in wish.contact.params for wish in made):
+        return Refusal(400, "Contact with reg-id is registered alone")
+    return update
+
+
+def _problem(contact: NameAddr) -> str | None:
+    """Why a contact cannot be bound. One that is SIPS would be called without TLS (RFC 5630 5.2)."""
+    if not isinstance(contact.uri, SipUri):
+        return f"Contact {contact.uri} is not a SIP URI"
+    if contact.uri.scheme == "sips":
+        return "Contact is SIPS and TLS is not spoken here"
+    q = contact.params.get("q", "1")
+    if q is None or not _QVALUE.fullmatch(q):
+        return "q of a Contact is a number from 0 to 1"
+    return None
+
+
+def _has_flows(request: Request) -> bool:
+    """Whether the flow that a REGISTER came over leads back to the device: it came from there, or the first proxy keeps
+    one (RFC 5626 6). Else reg-id is to be ignored.
+    """
+    if len(request.vias) < 2:
+        return True
+    path = request.values("Path")
+    first = parse_name_addr(path[0]).uri if path else None
+    return isinstance(first, SipUri) and "ob" in first.params
+
+
+def _wish(contact: NameAddr, expires: int, flows: bool) -> Wish:
+    dropped = {"expires", "q"}
+    if not flows or "+sip.instance" not in contact.params:
+        dropped.add("reg-id")
+    params = {name: value for name, value in contact.params.items() if name not in dropped}
+    return Wish(NameAddr(contact.display, contact.uri, params), contact.params.get("q"), expires)
+
+
+def _seconds(text: str | None) -> int:
+    """RFC 3261 10.2: what is no number counts as 3600; numbers from 2**32 on count as 2**32 - 1."""
+    if text is None or not _NUMBER.fullmatch(text.strip()):
+        return DEFAULT_EXPIRES
+    digits = text.strip().lstrip("0") or "0"
+    return _LARGEST if len(digits) > 10 else min(int(digits), _LARGEST)
