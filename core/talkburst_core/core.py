@@ -37,10 +37,11 @@ from talkburst_core.refusal import Refusal
 from talkburst_core.reg_event import RegEvent
 from talkburst_core.registrar import TABLE as REGISTRATIONS
 from talkburst_core.registrar import Registrar
+from talkburst_core.registration_event import RegistrationEvent
 from talkburst_core.registration_update import Limits
 from talkburst_core.routing import Routing
 from talkburst_core.third_party import TABLE as TOLD
-from talkburst_core.third_party import RegistrationEvent, ThirdPartyRegistration
+from talkburst_core.third_party import ThirdPartyRegistration
 from talkburst_core.tolerance import FAULTS, Fault, Tolerance
 
 CLIENTS: Final = "clients"

@@ -20,9 +20,9 @@ from talkburst_core.filter_criteria import RegistrationType
 from talkburst_core.identity import Claims
 from talkburst_core.profile import Identity, Subscriber, Subscribers
 from talkburst_core.refusal import Refusal
+from talkburst_core.registration_event import RegistrationEvent
 from talkburst_core.registration_update import Limits, Update, update_of
 from talkburst_core.rows import highest_number, registration_from, registration_row
-from talkburst_core.third_party import RegistrationEvent
 
 TABLE: Final = "registrations"
 

@@ -14,87 +14,26 @@ from functools import partial
 from typing import Final
 
 from talkburst.sip import Request, Response
-from talkburst.sip.agenda import Alarm
-from talkburst.sip.backoff import Backoff, retry_after
-from talkburst.sip.engine import ClientTransaction, Engine, Failure
-from talkburst.sip.journal import Journal, Row, Rows, integer, number, text
+from talkburst.sip.backoff import retry_after
+from talkburst.sip.engine import Engine, Failure
+from talkburst.sip.journal import Journal, Rows, text
 from talkburst_core.filter_criteria import (
-    Criterion,
     DefaultHandling,
     Evaluation,
     RegistrationType,
     SessionCase,
     Subject,
 )
-from talkburst_core.profile import Identity, Profile, Subscriber, Subscribers
-from talkburst_core.rows import request_from, request_text
+from talkburst_core.profile import Profile, Subscriber, Subscribers
+from talkburst_core.registration_event import Order, RegistrationEvent, addressee, evaluations, facts_of, why_nobody
 from talkburst_core.service_information import body_of
+from talkburst_core.told import Told, told_from
 
 Decide = Callable[[str, Mapping[str, object]], None]
 TABLE: Final = "told"
 # Copied from the REGISTER of the user (TS 24.229 5.4.1.7).
 COPIED = ("P-Access-Network-Info", "P-Visited-Network-ID")
 COPIED_FROM_RESPONSE = ("P-Charging-Function-Addresses",)
-
-
-@dataclass(slots=True, frozen=True)
-class RegistrationEvent:
-    """A change of a registration. `request` and `response` are the user's REGISTER and its 200, None for the clock.
-
-    `identity` is the one that To named, `expires` the seconds that the 200 granted. `charging` is P-Charging-Vector.
-    """
-
-    subscriber: Subscriber
-    kind: RegistrationType
-    identity: Identity | None = None
-    expires: int = 0
-    request: Request | None = None
-    response: Response | None = None
-    charging: str = ""
-
-
-@dataclass(slots=True)
-class Told:
-    """One application server and what it knows of one user."""
-
-    criterion: Criterion
-    to: str
-    call_id: str
-    request: Request
-    """The user's REGISTER that matched."""
-    cseq: int = 0
-    transaction: ClientTransaction | None = None
-    """The REGISTER that is under way."""
-    sent: Request | None = None
-    """The one that was sent last, until the server has answered it."""
-    waiting: Request | None = None
-    ends_at: float = 0.0
-    """Until when the last order lasts, in seconds since the epoch."""
-    backoff: Backoff = field(default_factory=Backoff)
-    again: Alarm | None = None
-    """When a server that failed is told once more."""
-
-    def to_row(self, user: str, server: str) -> Row:
-        owed = self.waiting or self.sent
-        return {
-            "user": user,
-            "server": server,
-            "to": self.to,
-            "call_id": self.call_id,
-            "request": request_text(self.request),
-            "cseq": self.cseq,
-            "ends_at": self.ends_at,
-            "owed": None if owed is None else request_text(owed),
-        }
-
-
-@dataclass(slots=True)
-class _Order:
-    """A REGISTER to send: to which server, for which criterion, about which identity."""
-
-    criterion: Criterion
-    to: str
-    reason: str
 
 
 @dataclass(slots=True)
@@ -123,7 +62,7 @@ class ThirdPartyRegistration:
 
         A server that no criterion of the user names any more is forgotten. Raises RowError, HeaderError or UriError.
         """
-        restored = [(key, row, self._restored(row, subscribers)) for key, row in rows.items()]
+        restored = [(key, row, told_from(row, subscribers)) for key, row in rows.items()]
         for told in (told for servers in self._told.values() for told in servers.values()):
             if told.transaction is not None:
                 told.transaction.abandon(now)
@@ -144,37 +83,18 @@ class ThirdPartyRegistration:
                     resume_at, partial(self._repeat, server, told, subscriber, told.sent)
                 )
 
-    def _restored(self, row: Row, subscribers: Subscribers) -> tuple[Subscriber, Told] | None:
-        subscriber = subscribers.by_identity(text(row, "user"))
-        if subscriber is None or subscriber.key != text(row, "user"):
-            return None
-        request = request_from(row, "request")
-        criterion = _criterion_for(subscriber, text(row, "server"), request)
-        if criterion is None:
-            return None
-        told = Told(
-            criterion,
-            text(row, "to"),
-            text(row, "call_id"),
-            request,
-            cseq=integer(row, "cseq"),
-            ends_at=number(row, "ends_at"),
-            sent=None if row.get("owed") is None else request_from(row, "owed"),
-        )
-        return subscriber, told
-
     def _save(self, server: str, told: Told, subscriber: Subscriber) -> None:
         if self.journal is not None:
             self.journal.put(TABLE, f"{subscriber.key} {server}", told.to_row(subscriber.key, server))
 
     def on_event(self, event: RegistrationEvent, now: float) -> None:
         """Tells every server that is to know."""
-        evaluated = list(_evaluations(event))
+        evaluated = list(evaluations(event))
         orders = self._orders(event, evaluated)
         unmatched = " | ".join(evaluation.reason for _, evaluation in evaluated if not evaluation.matched)
         for server, order in orders.items():
             facts = {
-                **_facts(event),
+                **facts_of(event),
                 "to": order.to,
                 "expires": event.expires,
                 "unmatched": unmatched or None,
@@ -182,22 +102,22 @@ class ThirdPartyRegistration:
             self.decide(f"third-party REGISTER to {server}: {order.reason}", facts)
             self._tell(server, order, event, now)
         if not orders:
-            self.decide("no third-party REGISTER: " + (_why_nobody(event) or unmatched), _facts(event))
+            self.decide("no third-party REGISTER: " + (why_nobody(event) or unmatched), facts_of(event))
 
     # Which servers
 
-    def _orders(self, event: RegistrationEvent, evaluated: list[tuple[Profile, Evaluation]]) -> dict[str, _Order]:
+    def _orders(self, event: RegistrationEvent, evaluated: list[tuple[Profile, Evaluation]]) -> dict[str, Order]:
         """One for each application server, whose first matching criterion counts."""
-        orders: dict[str, _Order] = {}
+        orders: dict[str, Order] = {}
         if event.kind is RegistrationType.DE_REGISTRATION:
             orders.update(self._farewells(event))
         for profile, evaluation in evaluated:
-            server, to = evaluation.criterion.server.server_name, _addressee(profile, event)
+            server, to = evaluation.criterion.server.server_name, addressee(profile, event)
             if evaluation.matched and to is not None:
-                orders.setdefault(server, _Order(evaluation.criterion, to.uri, evaluation.reason))
+                orders.setdefault(server, Order(evaluation.criterion, to.uri, evaluation.reason))
         return orders
 
-    def _farewells(self, event: RegistrationEvent) -> Iterator[tuple[str, _Order]]:
+    def _farewells(self, event: RegistrationEvent) -> Iterator[tuple[str, Order]]:
         """Servers that were told, unless their criterion is not for de-registrations.
 
         It is evaluated against the REGISTER that they were told of: the present one, if any, lacks what matched then.
@@ -206,13 +126,13 @@ class ThirdPartyRegistration:
             subject = Subject(told.request, SessionCase.ORIGINATING, True, RegistrationType.DE_REGISTRATION)
             evaluation = told.criterion.evaluate(subject)
             if evaluation.matched:
-                yield server, _Order(told.criterion, told.to, "the server was told of the registration")
+                yield server, Order(told.criterion, told.to, "the server was told of the registration")
             else:
-                self.decide(f"{server} is not told of the end: {evaluation.reason}", _facts(event))
+                self.decide(f"{server} is not told of the end: {evaluation.reason}", facts_of(event))
 
     # Telling them
 
-    def _tell(self, server: str, order: _Order, event: RegistrationEvent, now: float) -> None:
+    def _tell(self, server: str, order: Order, event: RegistrationEvent, now: float) -> None:
         users = self._told.setdefault(event.subscriber.key, {})
         told = users.get(server)
         if told is None:
@@ -331,50 +251,8 @@ class ThirdPartyRegistration:
             self._told.pop(subscriber.key, None)
 
 
-def _criterion_for(subscriber: Subscriber, server: str, request: Request) -> Criterion | None:
-    """By which criterion of the profile as it is now a server was told: one that matches, else one that names it."""
-    named = [criterion for _, criterion in subscriber.criteria() if criterion.server.server_name == server]
-    subject = Subject(request, SessionCase.ORIGINATING, True, RegistrationType.RE_REGISTRATION)
-    matching = (criterion for criterion in named if criterion.evaluate(subject).matched)
-    return next(matching, next(iter(named), None))
-
-
 def outcome_words(outcome: Response | Failure) -> str:
     """The end of a transaction, for people: "503 Service Unavailable", "no answer", "unreachable"."""
     if isinstance(outcome, Response):
         return f"{outcome.status} {outcome.reason}"
     return "no answer" if outcome is Failure.TIMEOUT else "unreachable"
-
-
-def _evaluations(event: RegistrationEvent) -> Iterator[tuple[Profile, Evaluation]]:
-    """The criteria against the user's own REGISTER, as an originating one (TS 29.228 annex C)."""
-    if event.request is not None:
-        subject = Subject(event.request, SessionCase.ORIGINATING, True, event.kind)
-        for profile, criterion in event.subscriber.criteria():
-            yield profile, criterion.evaluate(subject)
-
-
-def _why_nobody(event: RegistrationEvent) -> str | None:
-    """What no evaluation can tell."""
-    if not any(True for _ in event.subscriber.criteria()):
-        return "the profile has no criteria"
-    if not event.subscriber.unbarred:
-        return "every identity of the user is barred"
-    return "no server was told of the registration" if event.request is None else None
-
-
-def _facts(event: RegistrationEvent) -> dict[str, object]:
-    call_id = event.request.call_id if event.request is not None else None
-    return {"user": event.subscriber.key, "kind": event.kind.words, "call_id": call_id}
-
-
-def _addressee(profile: Profile, event: RegistrationEvent) -> Identity | None:
-    """Whom the REGISTER is about: the registered identity where it may be named, else the first that may.
-
-    TS 24.229 5.4.1.7: never a barred identity, and if it can be one of the service profile of the criterion.
-    """
-    identity = event.identity
-    if identity is not None and not identity.barred and identity in profile.identities:
-        return identity
-    unbarred = [each for each in profile.identities if not each.barred]
-    return next(iter(unbarred or event.subscriber.unbarred), None)

@@ -1,0 +1,70 @@
+"""A change of a registration, and what it means to application servers by the criteria of its user.
+
+TS 24.229 5.4.1.7: a REGISTER is evaluated as an originating request of a registered user.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from talkburst.sip import Request, Response
+from talkburst_core.filter_criteria import Criterion, Evaluation, RegistrationType, SessionCase, Subject
+from talkburst_core.profile import Identity, Profile, Subscriber
+
+
+@dataclass(slots=True, frozen=True)
+class RegistrationEvent:
+    """A change of a registration. `request` and `response` are the user's REGISTER and its 200, None for the clock.
+
+    `identity` is the one that To named, `expires` the seconds that the 200 granted. `charging` is P-Charging-Vector.
+    """
+
+    subscriber: Subscriber
+    kind: RegistrationType
+    identity: Identity | None = None
+    expires: int = 0
+    request: Request | None = None
+    response: Response | None = None
+    charging: str = ""
+
+
+@dataclass(slots=True)
+class Order:
+    """A REGISTER to send: to which server, for which criterion, about which identity."""
+
+    criterion: Criterion
+    to: str
+    reason: str
+
+
+def evaluations(event: RegistrationEvent) -> Iterator[tuple[Profile, Evaluation]]:
+    """The criteria against the user's own REGISTER, as an originating one (TS 29.228 annex C)."""
+    if event.request is not None:
+        subject = Subject(event.request, SessionCase.ORIGINATING, True, event.kind)
+        for profile, criterion in event.subscriber.criteria():
+            yield profile, criterion.evaluate(subject)
+
+
+def why_nobody(event: RegistrationEvent) -> str | None:
+    """What no evaluation can tell."""
+    if not any(True for _ in event.subscriber.criteria()):
+        return "the profile has no criteria"
+    if not event.subscriber.unbarred:
+        return "every identity of the user is barred"
+    return "no server was told of the registration" if event.request is None else None
+
+
+def facts_of(event: RegistrationEvent) -> dict[str, object]:
+    call_id = event.request.call_id if event.request is not None else None
+    return {"user": event.subscriber.key, "kind": event.kind.words, "call_id": call_id}
+
+
+def addressee(profile: Profile, event: RegistrationEvent) -> Identity | None:
+    """Whom the REGISTER is about: the registered identity where it may be named, else the first that may.
+
+    TS 24.229 5.4.1.7: never a barred identity, and if it can be one of the service profile of the criterion.
+    """
+    identity = event.identity
+    if identity is not None and not identity.barred and identity in profile.identities:
+        return identity
+    unbarred = [each for each in profile.identities if not each.barred]
+    return next(iter(unbarred or event.subscriber.unbarred), None)
