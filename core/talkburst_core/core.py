@@ -23,6 +23,7 @@ from talkburst.sip.proxy import Proxy, Routed
 from talkburst.sip.uas import Uas
 from talkburst_core.authentication import Authentication, Decide
 from talkburst_core.bindings import Registration
+from talkburst_core.contacts import Contacts
 from talkburst_core.credentials import Credentials
 from talkburst_core.identity import (
     Claims,
@@ -121,7 +122,7 @@ class Core:
             engine,
             self.proxy,
             subscribers,
-            self.registrar.registration,
+            Contacts(engine, subscribers, self.registrar.registration, CLIENTS),
             policy.all_domains,
             decide,
             policy.liveness,

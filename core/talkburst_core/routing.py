@@ -4,46 +4,25 @@ An originating request passes the application servers that the criteria of its u
 those of the user it is for, then the contacts of that user. A request within a dialog follows its Route, nothing else.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
-from talkburst.sip import Request, Response, SipUri, TelUri, Uri, UriError, parse_uri
+from talkburst.sip import Request, Response, SipUri, TelUri, UriError, parse_uri
 from talkburst.sip.engine import Engine, Failure, ServerTransaction
 from talkburst.sip.flow import Flow
 from talkburst.sip.proxy import Proxy, Target
 from talkburst_core.authentication import Decide
-from talkburst_core.bindings import Binding, Registration
+from talkburst_core.contacts import Contacts, target_of
 from talkburst_core.filter_criteria import Criterion, DefaultHandling, SessionCase, Subject
-from talkburst_core.identity import STRIPPED, asserted_by_peer, flow_key, withhold
+from talkburst_core.identity import asserted_by_peer, flow_key, withhold
+from talkburst_core.leg import Leg, leg_of
 from talkburst_core.profile import Identity, Subscriber, Subscribers
 from talkburst_core.third_party import outcome_words
 
 # Requests that make a dialog, and NOTIFY, which makes the subscriber's (RFC 6665 4.3, 4.4.1): the core stays on the
 # way. What makes none has no use for a Record-Route (RFC 3903 4).
 RECORD_ROUTED: Final = frozenset({"INVITE", "SUBSCRIBE", "NOTIFY", "REFER", "UPDATE"})
-_RETURNED: Final = "odi-"
-
-
-@dataclass(slots=True)
-class Leg:
-    """The way of one request for one user: as whose, in which session case, and which criteria are still to come."""
-
-    transaction: ServerTransaction
-    request: Request
-    subscriber: Subscriber
-    identity: Identity
-    case: SessionCase
-    position: int = 0
-    unmatched: list[str] = field(default_factory=list)
-
-    @property
-    def criteria(self) -> Sequence[Criterion]:
-        return self.subscriber.profile_of(self.identity).criteria
-
-    @property
-    def originating(self) -> bool:
-        return self.case in (SessionCase.ORIGINATING, SessionCase.ORIGINATING_UNREGISTERED)
 
 
 @dataclass(slots=True)
@@ -53,7 +32,7 @@ class Routing:
     engine: Engine
     proxy: Proxy
     subscribers: Subscribers
-    registration: Callable[[str], Registration | None]
+    contacts: Contacts
     domains: frozenset[str]
     decide: Decide
     liveness: float = 5.0
@@ -66,7 +45,7 @@ class Routing:
         self, transaction: ServerTransaction, request: Request, subscriber: Subscriber, identity: Identity, now: float
     ) -> None:
         """An initial request from one of our users."""
-        registered = self._is_registered(subscriber)
+        registered = self.contacts.is_registered(subscriber)
         case = SessionCase.ORIGINATING if registered else SessionCase.ORIGINATING_UNREGISTERED
         self._advance(Leg(transaction, request, subscriber, identity, case), now)
 
@@ -80,14 +59,14 @@ class Routing:
         if identity.barred:
             self._answer(transaction, request, 403, f"{identity.uri} is barred", now)
             return
-        registered = self._is_registered(subscriber)
+        registered = self.contacts.is_registered(subscriber)
         case = SessionCase.TERMINATING_REGISTERED if registered else SessionCase.TERMINATING_UNREGISTERED
         self._advance(Leg(transaction, request, subscriber, identity, case), now)
 
     def returned(self, transaction: ServerTransaction, request: Request, own: Iterable[SipUri], now: float) -> bool:
         """Takes up where an application server was asked, if one of our Route entries says so."""
         for uri in own:
-            leg = self._leg_of(uri.user or "", transaction, request)
+            leg = leg_of(uri.user or "", transaction, request, self.subscribers)
             if leg is not None:
                 self._advance(leg, now)
                 return True
@@ -108,7 +87,7 @@ class Routing:
         trusted = not foreign and not listener.startswith(self.clients)
         if not trusted:
             withhold(request)
-        target, head = self.target(request, listener, foreign=foreign), request.head()
+        target, head = self.contacts.target(request, listener, foreign=foreign), request.head()
         self.proxy.forward(
             transaction,
             request,
@@ -117,26 +96,6 @@ class Routing:
             record_route=request.method in RECORD_ROUTED,
             on_failure=lambda outcome, later: self._lost(transaction, head, target, outcome, later),
         )
-
-    def target(self, request: Request, listener: str, *, foreign: bool = False) -> Target:
-        """The way of a request along its Route, else to its Request-URI; to a device by the connection it registered on
-        (RFC 5626 5.3), else by its Contact."""
-        if not listener.startswith(self.clients):
-            return Target(listener, distrusted=STRIPPED if foreign else ())
-        flow = None if request.get("Route") is not None else self._connection(request)
-        return Target(flow.listener if flow else listener, distrusted=STRIPPED, flow=flow)
-
-    def _connection(self, request: Request) -> Flow | None:
-        """The open connection of the device whose Contact is the Request-URI, among those of the user in To.
-
-        Not among everybody's: a user may register whatever Contact, and must not get what is for another one.
-        """
-        found = self.subscribers.find(str(request.to.uri))
-        uri = request.parsed_uri
-        for binding in self._bindings(found[0]) if found is not None else ():
-            if self.engine.is_open(binding.flow) and not binding.path and _same_place(binding.contact.uri, uri):
-                return binding.flow
-        return None
 
     def _lost(
         self, transaction: ServerTransaction, request: Request, target: Target, outcome: Response | Failure, now: float
@@ -152,11 +111,11 @@ class Routing:
 
     def acknowledge(self, request: Request, flow: Flow, listener: str, now: float) -> None:
         """Sends the ACK of a 2xx the same way; to one contact, since nobody else has an INVITE to acknowledge."""
-        targets = [self.target(request, listener)]
+        targets = [self.contacts.target(request, listener)]
         if request.get("Route") is None and self._is_ours(request):
             found = self.subscribers.find(request.uri)
-            others = [] if found is None else [each for each in self._bindings(found[0]) if each.flow != flow]
-            targets = [_target(binding) for binding in others]
+            others = [] if found is None else [each for each in self.contacts.of(found[0]) if each.flow != flow]
+            targets = [target_of(binding) for binding in others]
         if targets:
             self.proxy.forward_ack(request, targets[0], now)
 
@@ -164,19 +123,11 @@ class Routing:
         uri = request.parsed_uri
         return isinstance(uri, SipUri) and uri.host in self.domains and uri.port is None
 
-    def _bindings(self, subscriber: Subscriber) -> list[Binding]:
-        registration = self.registration(subscriber.key)
-        return list(registration.bindings) if registration is not None else []
-
     # Application servers
-
-    def _is_registered(self, subscriber: Subscriber) -> bool:
-        registration = self.registration(subscriber.key)
-        return registration is not None and registration.active
 
     def _advance(self, leg: Leg, now: float) -> None:
         """On to the next application server, or past the last one."""
-        subject = Subject(leg.request, leg.case, self._is_registered(leg.subscriber))
+        subject = Subject(leg.request, leg.case, self.contacts.is_registered(leg.subscriber))
         while leg.position < len(leg.criteria):
             criterion = leg.criteria[leg.position]
             leg.position += 1
@@ -220,25 +171,10 @@ class Routing:
         )
 
     def _way_back(self, leg: Leg, criterion: Criterion) -> str:
-        """Names the leg (TS 24.229 5.4.3.2: original dialog identifier) without having to remember it."""
-        mark = f"{_RETURNED}{int(leg.case)}-{leg.position}-{leg.identity.aor.encode().hex()}"
+        """The Route entry by which the application server brings the request back."""
         server = parse_uri(criterion.server.server_name)
         source = self.engine.source(leg.request, listener=self.servers, next_hop=server)
-        return f"<sip:{mark}@{source.hostport};lr>"
-
-    def _leg_of(self, mark: str, transaction: ServerTransaction, request: Request) -> Leg | None:
-        parts = mark.removeprefix(_RETURNED).split("-")
-        if not mark.startswith(_RETURNED) or len(parts) != 3:
-            return None
-        try:
-            case, position, aor = SessionCase(int(parts[0])), int(parts[1]), bytes.fromhex(parts[2]).decode()
-        except ValueError:
-            return None
-        subscriber = self.subscribers.by_identity(aor)
-        identity = subscriber.identity(aor) if subscriber else None
-        if subscriber is None or identity is None or position < 0:
-            return None
-        return Leg(transaction, request, subscriber, identity, case, position)
+        return f"<sip:{leg.mark}@{source.hostport};lr>"
 
     def _failed(self, leg: Leg, criterion: Criterion, outcome: Response | Failure, now: float) -> bool:
         """What DefaultHandling says of a server that gives no answer, or 408, or 5xx (TS 24.229 5.4.3.2)."""
@@ -264,7 +200,7 @@ class Routing:
 
         RFC 3261 16.5, RFC 3327 5.4. The source alone does not tell: all users behind one proxy share it.
         """
-        bindings = self._bindings(leg.subscriber)
+        bindings = self.contacts.of(leg.subscriber)
         caller = asserted_by_peer(leg.request, self.subscribers)
         own = caller is not None and caller.subscriber is leg.subscriber
         source = flow_key(leg.transaction.flow)
@@ -279,7 +215,7 @@ class Routing:
         self.proxy.forward(
             leg.transaction,
             request,
-            [_target(binding) for binding in others],
+            [target_of(binding) for binding in others],
             now,
             record_route=request.method in RECORD_ROUTED,
             on_failure=lambda outcome, later: self._unreachable(leg, outcome, later),
@@ -310,19 +246,6 @@ class Routing:
 
     def _respond(self, transaction: ServerTransaction, status: int, reason: str | None, now: float) -> None:
         self.proxy.respond(transaction, status, now, reason)
-
-
-def _target(binding: Binding) -> Target:
-    """RFC 5626 7: on the connection the device registered on, unless a proxy stands in between (RFC 3327)."""
-    flow = None if binding.path else binding.flow
-    return Target(binding.flow.listener, str(binding.contact.uri), tuple(binding.path), STRIPPED, flow)
-
-
-def _same_place(one: Uri, other: Uri) -> bool:
-    """Whether two contacts are one device's; which transport they name is no matter."""
-    if not isinstance(one, SipUri) or not isinstance(other, SipUri):
-        return False
-    return (one.user, one.host, one.port) == (other.user, other.host, other.port)
 
 
 def _loose_route(server: str) -> str:

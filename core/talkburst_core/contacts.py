@@ -1,0 +1,63 @@
+"""Where the users of ours are: their contacts, and the way to each (RFC 3261 16.5, RFC 3327 5.4, RFC 5626 5.3)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from talkburst.sip import Request, SipUri, Uri
+from talkburst.sip.engine import Engine
+from talkburst.sip.flow import Flow
+from talkburst.sip.proxy import Target
+from talkburst_core.bindings import Binding, Registration
+from talkburst_core.identity import STRIPPED
+from talkburst_core.profile import Subscriber, Subscribers
+
+
+@dataclass(slots=True)
+class Contacts:
+    """`clients` is the name of the listeners by which they are reached."""
+
+    engine: Engine
+    subscribers: Subscribers
+    registration: Callable[[str], Registration | None]
+    clients: str = "clients"
+
+    def is_registered(self, subscriber: Subscriber) -> bool:
+        registration = self.registration(subscriber.key)
+        return registration is not None and registration.active
+
+    def of(self, subscriber: Subscriber) -> list[Binding]:
+        registration = self.registration(subscriber.key)
+        return list(registration.bindings) if registration is not None else []
+
+    def target(self, request: Request, listener: str, *, foreign: bool = False) -> Target:
+        """The way of a request along its Route, else to its Request-URI; to a device by the connection it registered on
+        (RFC 5626 5.3), else by its Contact."""
+        if not listener.startswith(self.clients):
+            return Target(listener, distrusted=STRIPPED if foreign else ())
+        flow = None if request.get("Route") is not None else self._connection(request)
+        return Target(flow.listener if flow else listener, distrusted=STRIPPED, flow=flow)
+
+    def _connection(self, request: Request) -> Flow | None:
+        """The open connection of the device whose Contact is the Request-URI, among those of the user in To.
+
+        Not among everybody's: a user may register whatever Contact, and must not get what is for another one.
+        """
+        found = self.subscribers.find(str(request.to.uri))
+        uri = request.parsed_uri
+        for binding in self.of(found[0]) if found is not None else ():
+            if self.engine.is_open(binding.flow) and not binding.path and _same_place(binding.contact.uri, uri):
+                return binding.flow
+        return None
+
+
+def target_of(binding: Binding) -> Target:
+    """RFC 5626 7: on the connection the device registered on, unless a proxy stands in between (RFC 3327)."""
+    flow = None if binding.path else binding.flow
+    return Target(binding.flow.listener, str(binding.contact.uri), tuple(binding.path), STRIPPED, flow)
+
+
+def _same_place(one: Uri, other: Uri) -> bool:
+    """Whether two contacts are one device's; which transport they name is no matter."""
+    if not isinstance(one, SipUri) or not isinstance(other, SipUri):
+        return False
+    return (one.user, one.host, one.port) == (other.user, other.host, other.port)
