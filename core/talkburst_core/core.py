@@ -7,24 +7,24 @@ comes in by the one for servers comes from a trusted peer or is refused.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from talkburst.daemon.trust import Trust
-from talkburst.sip import Request, SipUri, parse_uri
+from talkburst.sip import Request
 from talkburst.sip.digest import DigestVerifier
 from talkburst.sip.engine import Engine, ServerTransaction
 from talkburst.sip.flow import Flow
 from talkburst.sip.journal import Journal, Rows, text
 from talkburst.sip.notifier import TABLE as SUBSCRIPTIONS
-from talkburst.sip.notifier import Notifier, NotifierSubscription, contact_uri, is_of_subscriber
+from talkburst.sip.notifier import Notifier, contact_uri
 from talkburst.sip.proxy import Proxy, Routed
 from talkburst.sip.uas import Uas
 from talkburst_core.authentication import Authentication, Decide
 from talkburst_core.bindings import Registration
 from talkburst_core.contacts import Contacts
 from talkburst_core.credentials import Credentials
+from talkburst_core.destination import CLIENTS, SERVERS, Destination, names_of_the_core, side_of
 from talkburst_core.identity import (
     Claims,
     Identification,
@@ -33,46 +33,22 @@ from talkburst_core.identity import (
     asserted_by_peer,
     strip,
 )
+from talkburst_core.policy import Policy
 from talkburst_core.profile import Subscribers
 from talkburst_core.refusal import Refusal
 from talkburst_core.reg_event import RegEvent
 from talkburst_core.registrar import TABLE as REGISTRATIONS
 from talkburst_core.registrar import Registrar
 from talkburst_core.registration_event import RegistrationEvent
-from talkburst_core.registration_update import Limits
 from talkburst_core.routing import Routing
 from talkburst_core.third_party import TABLE as TOLD
 from talkburst_core.third_party import ThirdPartyRegistration
-from talkburst_core.tolerance import FAULTS, Fault, Tolerance
+from talkburst_core.tolerance import Tolerance
 
-CLIENTS: Final = "clients"
-SERVERS: Final = "servers"
 ORIGINATING: Final = "orig"
 SUPPORTED: Final = ("path",)
 KEYS: Final = "keys"
 _NONCE: Final = "nonce"
-
-
-@dataclass(slots=True, frozen=True)
-class Policy:
-    """What the operator decides. Times are seconds; `uri` is the core's own."""
-
-    domain: str = "ims.example"
-    domains: tuple[str, ...] = ()
-    uri: str = "sip:scscf.ims.example"
-    realm: str = ""
-    limits: Limits = field(default_factory=Limits)
-    challenge_all: bool = False
-    notify_interval: float = 5.0
-    notify_first: bool = False
-    liveness: float = 5.0
-    nonce_lifetime: float = 300.0
-    software: str = ""
-    tolerate: frozenset[Fault] = FAULTS
-
-    @property
-    def all_domains(self) -> frozenset[str]:
-        return frozenset(domain.lower() for domain in (self.domain, *self.domains))
 
 
 class Core:
@@ -117,7 +93,7 @@ class Core:
             self.registrar.deregister,
             journal,
         )
-        self.proxy = Proxy(engine, _names(policy))
+        self.proxy = Proxy(engine, names_of_the_core(policy.all_domains, policy.uri))
         self._routing = Routing(
             engine,
             self.proxy,
@@ -130,6 +106,7 @@ class Core:
             SERVERS,
         )
         self._uas, self.notifier = self._make_uas()
+        self._destination = Destination(self.proxy, policy.all_domains, subscribers, self._uas.allow_events)
         engine.user = self
 
     def _make_registrar(self, authentication: Authentication) -> Registrar:
@@ -166,7 +143,7 @@ class Core:
             notify_first=self.policy.notify_first,
             decide=self._decide,
             journal=self._journal,
-            owns=self._owns,
+            owns=package.owns,
         )
         uas.serve("SUBSCRIBE", notifier.on_subscribe)
         return uas, notifier
@@ -200,15 +177,15 @@ class Core:
 
     def on_request(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Judges where a request comes from, then takes it or routes it. What cannot be read is answered 400."""
-        from_client = _side(transaction.listener) == CLIENTS
+        from_client = side_of(transaction.listener) == CLIENTS
         if not from_client and transaction.flow.remote[0] not in self._trust:
             self._refuse(transaction, 403, f"{transaction.flow.remote[0]} is not in trust.peers", now)
             return
-        if request.method == "REGISTER" and not self._is_for_another_domain(request):
+        if request.method == "REGISTER" and not self._destination.is_for_another_domain(request):
             self._uas.on_request(transaction, request, now)
             return
         routed = self.proxy.take_routes(request)
-        if request.method == "OPTIONS" and self._is_for_us(routed):
+        if request.method == "OPTIONS" and self._destination.is_for_us(routed):
             self._uas.on_request(transaction, routed.request, now)
         elif from_client:
             self._on_client_request(transaction, routed, now)
@@ -217,14 +194,14 @@ class Core:
 
     def on_ack(self, request: Request, flow: Flow, now: float) -> None:
         """The ACK of a 2xx goes its way along the Route; what a client says of itself in it is taken out."""
-        from_client = _side(flow.listener) == CLIENTS
+        from_client = side_of(flow.listener) == CLIENTS
         if not from_client and flow.remote[0] not in self._trust:
             return
         routed = self.proxy.take_routes(request)
         if from_client:
             strip(routed.request)
-        if not self._is_for_us(routed):
-            self._routing.acknowledge(routed.request, flow, self._outbound(routed, flow.listener), now)
+        if not self._destination.is_for_us(routed):
+            self._routing.acknowledge(routed.request, flow, self._destination.outbound(routed, flow.listener), now)
 
     def on_cancel(self, transaction: ServerTransaction, now: float) -> None:
         if not self.proxy.on_cancel(transaction, now):
@@ -233,7 +210,7 @@ class Core:
     # Clients
 
     def _on_client_request(self, transaction: ServerTransaction, routed: Routed, now: float) -> None:
-        request, local = routed.request, self._is_local(routed)
+        request, local = routed.request, self._destination.is_local(routed)
         if not local and not self.proxy.admit(transaction, now):
             return
         asserted = self._identification.identify(request, transaction.flow, now)
@@ -246,7 +223,7 @@ class Core:
         if local:
             self._uas.on_request(transaction, request, now)
         elif request.to.tag or not routed.finished:
-            self._routing.follow(transaction, request, self._outbound(routed, transaction.listener), now)
+            self._routing.follow(transaction, request, self._destination.outbound(routed, transaction.listener), now)
         elif request.method == "REGISTER":
             # Criteria on REGISTER are about registrations with us.
             self._routing.follow(transaction, request, SERVERS, now, foreign=True)
@@ -257,13 +234,13 @@ class Core:
 
     def _on_server_request(self, transaction: ServerTransaction, routed: Routed, now: float) -> None:
         request = routed.request
-        if self._is_local(routed):
+        if self._destination.is_local(routed):
             self._uas.on_request(transaction, request, now)
             return
         if not self.proxy.admit(transaction, now):
             return
         if request.to.tag or not routed.finished:
-            self._routing.follow(transaction, request, self._outbound(routed, transaction.listener), now)
+            self._routing.follow(transaction, request, self._destination.outbound(routed, transaction.listener), now)
             return
         if self._routing.returned(transaction, request, routed.own, now):
             return
@@ -275,59 +252,12 @@ class Core:
 
     # Both
 
-    def _owns(self, subscription: NotifierSubscription, request: Request) -> bool:
-        """A user goes on with a subscription under any of the own identities, an application server under its name."""
-        if is_of_subscriber(subscription, request):
-            return True
-        user = self.subscribers.find(subscription.subscriber)
-        asserted = asserted_by_peer(request, self.subscribers)
-        return user is not None and asserted is not None and asserted.subscriber is user[0]
-
     def _service_route(self, flow: Flow) -> str:
         """Leads a client back where its REGISTER came in, by the same transport."""
-        side = flow.listener if _side(flow.listener) == CLIENTS else CLIENTS
+        side = flow.listener if side_of(flow.listener) == CLIENTS else CLIENTS
         listener = self.engine.listener(side)
         listener = self.engine.sibling(listener, flow.transport) or listener
         return f"<sip:{ORIGINATING}@{listener.hostport};lr>"
-
-    def _is_for_another_domain(self, request: Request) -> bool:
-        """A REGISTER for somebody else's registrar is passed on like anything else (RFC 3261 10.3 step 1)."""
-        uri = request.parsed_uri
-        return isinstance(uri, SipUri) and uri.host not in self.policy.all_domains and not self.proxy.is_own_route(uri)
-
-    def _is_for_us(self, routed: Routed) -> bool:
-        """Whether the Request-URI names the core itself: one of its addresses, its name, or a domain without a user.
-
-        What came by our Record-Route (which, unlike Service-Route, has no user part) is for the other end of a dialog,
-        whatever the address in the Request-URI: behind a relay or a NAT it may look like ours.
-        """
-        uri = routed.request.parsed_uri
-        if not routed.finished or not isinstance(uri, SipUri):
-            return False
-        if routed.request.to.tag and routed.own and routed.own[-1].user is None:
-            return False
-        if uri.host in self.policy.all_domains:
-            return uri.user is None
-        return self.proxy.is_own_route(uri)
-
-    def _is_local(self, routed: Routed) -> bool:
-        """Whether we answer the request: it is for the core, or watches the registration of one of our users."""
-        if self._is_for_us(routed):
-            return True
-        request = routed.request
-        if request.method != "SUBSCRIBE" or not routed.finished:
-            return False
-        event = request.event
-        return (
-            event is not None
-            and event.package in self._uas.allow_events
-            and self.subscribers.find(request.uri) is not None
-        )
-
-    def _outbound(self, routed: Routed, inbound: str) -> str:
-        """By which listener a request leaves that follows its Route: the one of the last entry that was ours."""
-        listener = self.proxy.own_listener(routed.own[-1]) if routed.own else None
-        return listener or inbound
 
     def _refuse(self, transaction: ServerTransaction, status: int, why: str, now: float) -> None:
         request = transaction.request
@@ -356,17 +286,3 @@ class Core:
         told = (self._reg_event.ended_confirmed(watcher, registration) for watcher in watchers)
         registration.forget_ended(min(told, default=registration.ended_count))
         self.registrar.save(registration)
-
-
-def _side(listener: str) -> str:
-    """Which of the two sides a listener belongs to; further ones of a side are called "clients/2" and so on."""
-    return listener.partition("/")[0]
-
-
-def _names(policy: Policy) -> dict[str, str]:
-    """Host names that are the core, each with the listener that it stands for."""
-    names = dict.fromkeys(policy.all_domains, CLIENTS)
-    uri = parse_uri(policy.uri)
-    if isinstance(uri, SipUri):
-        names.setdefault(uri.host, SERVERS)
-    return names

@@ -28,7 +28,9 @@ from talkburst.sip.uri import UriError
 from talkburst.store import Journal, SqliteState, StoreError
 from talkburst_core import credentials, profile
 from talkburst_core.bindings import Binding, Registration
-from talkburst_core.core import CLIENTS, SERVERS, Core, Policy
+from talkburst_core.core import Core
+from talkburst_core.destination import CLIENTS, SERVERS
+from talkburst_core.policy import Policy
 from talkburst_core.registration_update import Limits
 
 SOFTWARE: Final = f"talkburst-core/{talkburst.__version__}"

@@ -10,9 +10,10 @@ from typing import Final
 from talkburst.sip import Request
 from talkburst.sip.flow import Flow
 from talkburst.sip.headers import HeaderError, parse_name_addr
-from talkburst.sip.notifier import NotifierSubscription
+from talkburst.sip.notifier import NotifierSubscription, is_of_subscriber
 from talkburst.xml import reginfo
 from talkburst_core.bindings import Binding, ContactEvent, Ended, Registration
+from talkburst_core.identity import asserted_by_peer
 from talkburst_core.profile import Identity, Subscribers
 
 # RFC 3261 20.10 and 10.2: these have attributes of their own in the document, or are no news.
@@ -58,6 +59,14 @@ class RegEvent:
         if watchers.isdisjoint(allowed):
             return 403, f"{', '.join(sorted(watchers)) or 'nobody'} may not watch {identity.uri}"
         return subscriber.key
+
+    def owns(self, subscription: NotifierSubscription, request: Request) -> bool:
+        """A user goes on with a subscription under any of the own identities, an application server under its name."""
+        if is_of_subscriber(subscription, request):
+            return True
+        user = self._subscribers.find(subscription.subscriber)
+        asserted = asserted_by_peer(request, self._subscribers)
+        return user is not None and asserted is not None and asserted.subscriber is user[0]
 
     def state(self, subscription: NotifierSubscription, now: float) -> bytes | None:
         """The document for one subscription; notes which ended contacts it has told."""

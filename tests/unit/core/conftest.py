@@ -18,9 +18,10 @@ from talkburst.sip.journal import Journal
 from talkburst.sip.message import Request, Response
 from talkburst.sip.parser import parse_message
 from talkburst_core import profile
-from talkburst_core.core import Core, Policy
+from talkburst_core.core import Core
 from talkburst_core.credentials import load as load_credentials
 from talkburst_core.daemon import world
+from talkburst_core.policy import Policy
 
 CLIENTS = ("127.0.0.1", 5060)
 SERVERS = ("127.0.0.1", 5054)

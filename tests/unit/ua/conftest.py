@@ -14,8 +14,9 @@ from talkburst.ua.account import Account
 from talkburst.ua.client import PocClient
 from talkburst.ua.settings import Wishes
 from talkburst_core import credentials, profile
-from talkburst_core.core import Core, Policy
+from talkburst_core.core import Core
 from talkburst_core.daemon import world
+from talkburst_core.policy import Policy
 from talkburst_server.server import PocServer, ServerPolicy
 
 START = 1_763_800_000.0
