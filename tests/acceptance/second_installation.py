@@ -84,7 +84,7 @@ class ExternalDemo:
 
 def address_in(value: str) -> str:
     """HOST:PORT within what is printed."""
-    found = re.search(r"[\w.]+:\d+(?!\S*//)", value)
+    found = re.search(r"(?:[\w.]+|\[[\w:]+\]):\d+", value)
     assert found is not None, value
     return found[0]
 

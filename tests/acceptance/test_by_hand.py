@@ -45,7 +45,15 @@ async def test_daemons_without_arguments_complete_the_flow_in_any_order(order: t
     assert [step["verdict"] for step in json.loads(report.read_text())["steps"]] == ["pass"] * 32
 
 
-@pytest.mark.parametrize("name", ["client", "core", "server", "xdms"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "client",
+        "server",
+        pytest.param("core", marks=pytest.mark.longer),
+        pytest.param("xdms", marks=pytest.mark.longer),
+    ],
+)
 async def test_daemon_without_arguments_takes_its_place_in_a_demo(name: str, tmp_path: Path) -> None:
     status, out, err = await command(
         *namespace(), sys.executable, str(BESIDE), str(tmp_path / "state"), name, env=environment()

@@ -73,11 +73,14 @@ async def test_client_from_outside_is_told_what_it_needs_and_passes(
     assert not (ran.directory / "client.log").exists()  # there was no client of ours
 
 
-async def test_server_from_outside_passes(demo: ExternalDemo, install: Start, place: Callable[[], str]) -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_server_from_outside_passes(
+    demo: ExternalDemo, install: Start, place: Callable[[], str], transport: str
+) -> None:
     here = place()
-    await demo.start("--external", f"server={here}")
-    await demo.said(f"waiting for your server at udp {here}, which is not there yet (connection refused)")
-    await install("server", server_config(demo.told("server"), here))
+    await demo.start("--external", f"server={here}", "--transport", transport)
+    await demo.said(f"waiting for your server at {transport} {here}, which is not there yet (connection refused)")
+    await install("server", server_config(demo.told("server"), here, transport))
     ran = await demo.ended()
     assert_all_pass(ran)
     assert not (ran.directory / "server.log").exists()
@@ -133,6 +136,19 @@ async def test_what_passes_between_two_programs_from_outside_is_not_observed_and
     assert set(verdicts(ran)) == {"pass", "not-observed"}
 
 
+@pytest.mark.parametrize("address", ["127.0.0.2", "::1"])
+async def test_daemons_listen_where_the_client_reaches_them(demo: ExternalDemo, install: Start, address: str) -> None:
+    await demo.start("--external", "client", "--host", address)
+    await demo.said("waiting for a REGISTER")
+    told = demo.told("client")
+    own = f"[{address}]" if ":" in address else address
+    assert told["reached at"].startswith(f"{own}:")
+    config = client_config(told)
+    config["client"]["listen"] = [f"udp:{own}:0", f"tcp:{own}:0"]
+    await install("client", config)
+    assert_all_pass(await demo.ended())
+
+
 async def test_second_client_from_outside_is_judged_after_the_first_one(demo: ExternalDemo, install: Start) -> None:
     quick = {"server": {"notify_interval": 1.0}}
     await demo.start("--external", "client", "--scenario", "second-client", config=quick)
@@ -145,6 +161,7 @@ async def test_second_client_from_outside_is_judged_after_the_first_one(demo: Ex
     assert "manual" in ran.log("client")  # the first client was told of the settings of the second
 
 
+@pytest.mark.longer
 async def test_client_without_isim_from_outside_is_told_the_identity_of_its_imsi(
     demo: ExternalDemo, install: Start
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness import talkburst
-from second_installation import ExternalDemo, Installation, address_in, server_config
+from second_installation import ExternalDemo, Installation, address_in, server_config, xdms_config
 from sip_peer import Peer, request
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.headers import parse_auth
@@ -175,25 +175,6 @@ async def test_server_that_sends_from_an_address_that_was_not_named_is_told_so(
     assert ran.report["first_failure"] == 8
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("client", "core", "server", "xdms"), "leaves nobody to tell what happens"),
-        (("client", "client"), "--external client stands there twice"),
-        (("sip",), "ROLE one of client, core, server, xdms"),
-        (("server=",), "must be ROLE or ROLE=HOST:PORT"),
-        (("server=127.0.0.1:99999",), "port 99999 is out of range"),
-        (("server=192.0.2.7:5060",), "192.0.2.7 cannot be reached from 127.0.0.1"),
-        (("server=http://127.0.0.1/",), "only an xdms has a URL"),
-    ],
-)
-async def test_what_cannot_be_is_wrong_usage(arguments: tuple[str, ...], said: str) -> None:
-    externals = [word for role in arguments for word in ("--external", role)]
-    status, out, err = await talkburst("demo", *externals)
-    assert (status, out) == (2, "")
-    assert said in err
-
-
 async def test_a_port_that_is_taken_is_named(free_port: Callable[[], int]) -> None:
     taken = free_port()
     held = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", taken)
@@ -203,3 +184,22 @@ async def test_a_port_that_is_taken_is_named(free_port: Callable[[], int]) -> No
         held.close()
     assert status == 1
     assert err == f"demo: cannot listen on 127.0.0.1:{taken}: address already in use (--port names another)\n"
+
+
+async def test_xdms_that_refuses_documents_is_named_and_the_flow_goes_on_without(
+    demo: ExternalDemo, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    here = f"127.0.0.1:{free_port()}"
+    await demo.start("--external", f"xdms={here}", config=QUICK)
+    await demo.said("waiting for your xdms")
+    config = xdms_config(demo.told("xdms"))
+    config["xdms"]["accounts"] = {ALICE: {"password": "not-alice"}}
+    xdms = Installation("xdms", tmp_path)
+    try:
+        await xdms.start(config)
+        ran = await demo.ended()
+    finally:
+        await xdms.stop()
+    assert ran.status == 0, ran.explain()  # that nothing is stored is no failure
+    assert "the XDMS refused org.openmobilealliance.poc-rules of sip:alice@ims.example: 401" in ran.out
+    assert ran.step(11)["notes"][-1] == "resource-lists: 404"
