@@ -109,6 +109,7 @@ async def test_xdms_from_outside_gets_the_users_documents_and_passes(
     assert not (ran.directory / "xdms.log").exists()
 
 
+@pytest.mark.longer
 async def test_client_and_server_from_outside_are_seen_by_the_core_between_them(
     demo: ExternalDemo, install: Start, place: Callable[[], str]
 ) -> None:
@@ -118,6 +119,17 @@ async def test_client_and_server_from_outside_are_seen_by_the_core_between_them(
     await install("server", server_config(demo.told("server"), here))
     await demo.said("waiting for a REGISTER")
     await install("client", client_config(demo.told("client")))
+    assert_all_pass(await demo.ended())
+
+
+async def test_client_that_is_early_is_not_served_before_everything_is_in_place(
+    demo: ExternalDemo, install: Start, place: Callable[[], str], free_port: Callable[[], int]
+) -> None:
+    here = place()
+    await demo.start("--external=client", f"--external=xdms={here}", f"--port=core={free_port()}")
+    await demo.said("waiting for your xdms")
+    await install("client", client_config(demo.told("client")))
+    await install("xdms", xdms_config(demo.told("xdms")))
     assert_all_pass(await demo.ended())
 
 
