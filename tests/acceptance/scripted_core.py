@@ -63,6 +63,7 @@ class ScriptedCore:
         self.on_message: Callable[[Message], None] = lambda message: None
         self.on_sent: Callable[[Message], None] = lambda message: None
         self.answers_notify = True
+        self.spoil: Callable[[bytes], bytes] = lambda answer: answer  # what becomes of the answers that are sent
         self.log: list[Message] = []
         self.watches: dict[str, Watch] = {}  # by Call-ID
         self.reg_subscribes: dict[str, list[Request]] = defaultdict(list)  # by user, all that were taken
@@ -89,7 +90,8 @@ class ScriptedCore:
         self.log.append(message)
         self.on_message(message)
         if isinstance(message, Response):
-            waiting = self._answers.get((message.call_id, str(message.cseq)))
+            # As text: what answers a damaged request may lack the one and have the other broken.
+            waiting = self._answers.get((message.get("Call-ID") or "", message.get("CSeq") or ""))
             if waiting is not None and not waiting.done() and message.status >= 200:
                 waiting.set_result(message)
         elif isinstance(message, Request) and message.method == "NOTIFY":
@@ -122,7 +124,7 @@ class ScriptedCore:
 
     def _reply(self, answer: Send, request: Request, status: int, *headers: tuple[str, object]) -> None:
         response = response_to(request, status, to_tag=request.to.tag or "core", headers=headers)
-        answer(response.to_bytes())
+        answer(self.spoil(response.to_bytes()))
         self.on_sent(response)
 
     # Out
@@ -134,6 +136,10 @@ class ScriptedCore:
 
     def notify_reg(self, user: str, *, contact: bool = True, state: str = "active;expires=600000") -> None:
         """A NOTIFY in the dialog of the server's reg subscription; nobody waits for its answer."""
+        self._send(self.reg_notify(user, contact=contact, state=state))
+
+    def reg_notify(self, user: str, *, contact: bool = True, state: str = "active;expires=600000") -> Request:
+        """The next NOTIFY in the dialog of the server's reg subscription."""
         subscribe = self.reg_subscribes[user][-1]
         versions = self._reg_versions.setdefault(subscribe.call_id, itertools.count())
         self._reg_cseq[subscribe.call_id] += 1
@@ -148,7 +154,7 @@ class ScriptedCore:
         ]
         request = self._request("NOTIFY", f"sip:{self.server[0]}:{self.server[1]}", headers)
         request.set_body(self._reginfo(user, next(versions), contact), "application/reginfo+xml")
-        self._send(request)
+        return request
 
     def _reginfo(self, user: str, version: int, contact: bool) -> bytes:
         bound = (
@@ -194,6 +200,9 @@ class ScriptedCore:
 
     async def register(self, user: str, expires: int = 3600) -> Response:
         """Third-party registration of a user."""
+        return await self.ask(self.third_party_register(user, expires))
+
+    def third_party_register(self, user: str, expires: int = 3600) -> Request:
         headers = [
             ("From", "<sip:scscf.ims.example>;tag=core"),
             ("To", f"<sip:{user}@ims.example>"),
@@ -202,7 +211,7 @@ class ScriptedCore:
             ("Contact", f"<{self.wire.uri()}>"),
             ("Expires", str(expires)),
         ]
-        return await self.ask(self._request("REGISTER", "sip:poc.ims.example", headers))
+        return self._request("REGISTER", "sip:poc.ims.example", headers)
 
     async def watch(self, user: str, expires: int = 3600) -> Watch:
         """SUBSCRIBE poc-settings; returns when it was accepted and told."""
@@ -216,6 +225,9 @@ class ScriptedCore:
 
     async def subscribe(self, watch: Watch, expires: int = 3600) -> Response:
         """The next SUBSCRIBE of a subscription."""
+        return await self.ask(self.next_subscribe(watch, expires))
+
+    def next_subscribe(self, watch: Watch, expires: int = 3600) -> Request:
         watch.cseq += 1
         tag = f";tag={watch.remote_tag}" if watch.remote_tag else ""
         headers = [
@@ -230,10 +242,13 @@ class ScriptedCore:
             ("P-Asserted-Identity", f"<sip:{watch.user}@ims.example>"),
         ]
         target = f"sip:{self.server[0]}:{self.server[1]}" if tag else f"sip:{watch.user}@ims.example"
-        return await self.ask(self._request("SUBSCRIBE", target, headers))
+        return self._request("SUBSCRIBE", target, headers)
 
     async def publish(self, user: str, mode: str = "", etag: str | None = None, expires: int = 3600) -> Response:
         """PUBLISH; without a mode it is a refresh, or with Expires 0 the end."""
+        return await self.ask(self.settings_publish(user, mode, etag, expires))
+
+    def settings_publish(self, user: str, mode: str = "", etag: str | None = None, expires: int = 3600) -> Request:
         number = next(self._numbers)
         headers = [
             ("From", f"<sip:{user}@ims.example>;tag=p{number}"),
@@ -249,4 +264,4 @@ class ScriptedCore:
         request = self._request("PUBLISH", f"sip:{user}@ims.example", headers, via="127.0.0.1:5090")
         if mode:
             request.set_body(settings(user, mode), "application/poc-settings+xml")
-        return await self.ask(request)
+        return request
