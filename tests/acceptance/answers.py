@@ -18,23 +18,39 @@ _numbers = itertools.count()  # of the OPTIONS: none may be taken for another on
 
 def has_to_be_answered(data: bytes) -> str | None:
     """The Call-ID of what can be read well enough to be answered."""
+    request = answerable(data)
+    return None if request is None else request.get("Call-ID")
+
+
+def branch_to_be_answered(data: bytes, port: int) -> str | None:
+    """The branch of what has to be answered to `port`, by datagram or (0) on the connection it came on."""
+    request = answerable(data)
+    if request is None or (port and "rport" not in request.via.params and request.via.port != port):
+        return None
+    return request.via.branch
+
+
+def answerable(data: bytes) -> Request | None:
+    """A request that can be read well enough to be answered."""
     message = parse_message(data)
     if isinstance(message, Malformed):
         message = message.request
     if not isinstance(message, Request) or message.method in ("ACK", "CANCEL"):
         return None
     try:
-        parts = (message.via.branch, message.from_, message.to, message.cseq, message.via.host)
+        parts = (message.via.branch, message.from_, message.to, message.cseq, message.via.host, message.get("Call-ID"))
     except ValueError:
         return None
-    return message.get("Call-ID") if all(parts) and message.get("Call-ID") else None
+    return message if all(parts) else None
 
 
 class DatagramPeer(asyncio.DatagramProtocol):
-    """Sends what it is told and keeps which Call-IDs were answered. What it is asked it gives to `on_request`."""
+    """Sends what it is told and keeps what was answered, by Call-ID and by branch; requests go to `on_request`."""
 
     def __init__(self, on_request: Callable[[Request, Address], None] = lambda request, source: None) -> None:
         self.answered: set[str] = set()
+        self.statuses: dict[str, int] = {}  # of the last answer, by branch
+        self._news = asyncio.Event()
         self.transport: asyncio.DatagramTransport
         self._on_request = on_request
         self._probes: dict[str, asyncio.Future[Response]] = {}
@@ -66,18 +82,36 @@ class DatagramPeer(asyncio.DatagramProtocol):
             self._on_request(message, addr)
         elif isinstance(message, Response) and message.get("Call-ID") is not None:
             self.answered.add(message.call_id)
+            with suppress(ValueError):  # an answer to what has a broken Via
+                self.statuses[message.via.branch or ""] = message.status
             probe = self._probes.pop(message.call_id, None)
             if probe is not None:
                 probe.set_result(message)
+        self._news.set()
+
+    async def until(self, condition: Callable[[], object], within: float = ANSWERED_WITHIN) -> None:
+        """Waits for what arrives to make `condition` true, and no longer than that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not condition():
+                    self._news.clear()
+                    await self._news.wait()
 
     async def probe(self, target: Address) -> None:
         """OPTIONS, which has to be answered with 200 within a second."""
         number = next(_numbers)
-        future = asyncio.get_running_loop().create_future()
-        self._probes[f"options-{number}"] = future
         self.transport.sendto(options(number, self.address, target), target)
-        answer = await asyncio.wait_for(future, WELL_WITHIN)
+        answer = await asyncio.wait_for(self._final(f"options-{number}"), WELL_WITHIN)
         assert answer.status == 200, answer.start_line
+
+    async def ask(self, request: Request, target: Address) -> Response:
+        """The first answer to a request with a Call-ID of its own."""
+        self.transport.sendto(request.to_bytes(), target)
+        return await asyncio.wait_for(self._final(request.call_id), ANSWERED_WITHIN)
+
+    def _final(self, call_id: str) -> asyncio.Future[Response]:
+        future = self._probes[call_id] = asyncio.get_running_loop().create_future()
+        return future
 
 
 class StreamPeer:

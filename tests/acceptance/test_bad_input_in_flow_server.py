@@ -1,4 +1,4 @@
-"""Damage in the middle of a flow at the PoC server: its own dialogs, its users' publications, answers to what it asks."""
+"""Damage in the middle of a flow at the PoC server: in its dialogs, in publications, in answers to what it asks."""
 
 import asyncio
 import random
@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from answers import ANSWERED_WITHIN, DatagramPeer, has_to_be_answered
+from answers import ANSWERED_WITHIN, DatagramPeer, branch_to_be_answered
 from damage import damage, framed
 from hostile_xml import hostile
 from scripted_core import ScriptedCore, Watch
-from talkburst.sip import Malformed, Message, Request, Response
-from talkburst.sip.parser import parse_message
+from talkburst.sip import Message, Request, Response
 from watched import free, watched
 
 pytestmark = pytest.mark.acceptance
@@ -90,12 +89,9 @@ class Flow:
 
     def send(self, data: bytes) -> None:
         """What has to be answered here is noted under the branch of its Via: its Call-ID is that of a whole dialog."""
-        if has_to_be_answered(data) is not None:
-            message = parse_message(data)
-            request = message.request if isinstance(message, Malformed) else message
-            assert isinstance(request, Request)
-            if request.via.port == self.core.port or self.core.wire.transport == "tcp":
-                self.awaited[request.via.branch or ""] = data
+        branch = branch_to_be_answered(data, self.core.port if self.core.wire.transport == "udp" else 0)
+        if branch is not None:
+            self.awaited[branch] = data
         self.core.wire.send(data)
 
 
