@@ -9,7 +9,7 @@ import pytest
 
 from harness import talkburst
 from second_installation import ExternalDemo, Installation, address_in, server_config, xdms_config
-from sip_peer import Peer, request
+from sip_peer import Peer
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.headers import parse_auth
 from talkburst.sip.message import Request, Response, response_to
@@ -46,11 +46,11 @@ class OwnClient:
             again.set("Authorization", digest.authorization(offered, "REGISTER", again.uri, b"", lambda: "cnonce"))
             return await self.peer.ask(again)
         finally:
-            self.peer.close()
+            await self.peer.close()
 
     def _register(self, cseq: int, contact: str) -> Request:
-        host, port = self.peer.address
-        return request(
+        host, port = self.peer.wire.address
+        return Request(
             "REGISTER",
             self.told["registrar"],
             [
