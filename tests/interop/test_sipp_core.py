@@ -30,17 +30,24 @@ async def test_core_gets_all_it_asks_of_our_server(
 
 
 # What a negative control changes in the scenario, what SIPp says then, and the step that the checker names.
-FAULTS = {
-    "SUBSCRIBE of another event": ({"Event: poc-settings\n    Accept": "Event: presence\n    Accept"}, "489", 17),
-    "PUBLISH without identity": (
+FAULTS = [
+    pytest.param(
         {"    P-Asserted-Identity: <sip:[field0]@[field1]>\n    Content-Type": "    Content-Type"},
         "403",
         26,
+        id="PUBLISH without identity",
     ),
-}
+    pytest.param(
+        {"Event: poc-settings\n    Accept": "Event: presence\n    Accept"},
+        "489",
+        17,
+        id="SUBSCRIBE of another event",
+        marks=pytest.mark.longer,
+    ),
+]
 
 
-@pytest.mark.parametrize(("alter", "status", "step"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(("alter", "status", "step"), FAULTS)
 async def test_altered_core_fails_at_its_step(
     tmp_path: Path, free_port: FreePort, alter: dict[str, str], status: str, step: int
 ) -> None:
