@@ -65,8 +65,10 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(directory: Path, transport: str, users: int = USERS, **core: object) -> AsyncIterator[World]:
-    daemon = Killable("core", directory, "--listen", "--listen-servers", transport=transport)
+async def world(
+    directory: Path, transport: str, users: int = USERS, prefix: tuple[str, ...] = (), **core: object
+) -> AsyncIterator[World]:
+    daemon = Killable("core", directory, "--listen", "--listen-servers", transport=transport, prefix=prefix)
     made = World(daemon, Peer(daemon.address("--listen-servers"), transport=transport), [])
     made.server.on_message = made.count
     await made.server.start()
