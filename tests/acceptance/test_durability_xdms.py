@@ -75,9 +75,10 @@ async def test_full_disk_is_500_and_leaves_nothing_half_done(xdms: Killable, use
     await alice.write(index, lists("before"))
     await alice.write(crew, group("crew"))
     xdms.disk(full=True)
-    etag = alice.known[index].etag  # type: ignore[union-attr]
+    before = alice.known[index]
+    assert before is not None
     for answer in (
-        await alice.ask("PUT", index, lists("after"), If_Match=etag),
+        await alice.ask("PUT", index, lists("after"), If_Match=before.etag),
         await alice.ask("PUT", crew, group("other")),
         await alice.ask("DELETE", crew),
         await bob.ask("PUT", bob.document(GROUPS, "crew"), group("free")),
