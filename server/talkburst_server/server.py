@@ -19,6 +19,7 @@ from talkburst.xml.poc_settings import MEDIA_TYPE as SETTINGS_TYPE
 from talkburst.xml.reginfo import MEDIA_TYPE as REGINFO_TYPE
 from talkburst_server import third_party, users
 from talkburst_server.decision import Decide
+from talkburst_server.idle_users import IdleUsers
 from talkburst_server.reg_watcher import TAG, PocRegistration, RegWatcher
 from talkburst_server.settings import DEFAULT_EXPIRES, PACKAGE, PocSettingsPackage
 from talkburst_server.third_party import ThirdPartyRegistrar, ThirdPartyRegistration
@@ -91,6 +92,7 @@ class PocServer:
             decide=decide,
             journal=journal,
         )
+        self._idle = IdleUsers(engine.agenda, self.users, self._in_use, self._on_forgotten)
         self._requester = Requester(engine, None, token)
         self.subscriber = Subscriber(engine, self.uas, packages=("reg",))
         self._serve()
@@ -110,6 +112,7 @@ class PocServer:
         """
         none: Rows = {}
         self.users.restore(tables.get(users.TABLE, none))
+        self._idle.restore(now if resume_at is None else resume_at)
         self.settings.restore(tables, now, resume_at)
         self.third_party.restore(tables.get(third_party.TABLE, none), now, now if resume_at is None else resume_at)
 
@@ -180,7 +183,7 @@ class PocServer:
 
     def _on_registration(self, watcher: RegWatcher, before: PocRegistration | None, now: float) -> None:
         registration = watcher.registration or PocRegistration()
-        user = self.users.learn(watcher.address, registration.canonical) or self.users.of(watcher.address)
+        user = self.users.learn(watcher.address, registration.canonical) or self._user_of(watcher.address, before)
         changed = before is None or before.addresses != registration.addresses
         if changed:
             what = "PoC Addresses learnt" if registration.addresses else f"no active contact of the user has {TAG}"
@@ -196,12 +199,32 @@ class PocServer:
             self._fetch(registration.addresses, now)
 
     def _on_left(self, registration: ThirdPartyRegistration, now: float) -> None:
-        user = self.users.of(registration.address)
+        reading = registration.watcher.registration
+        user = self._user_of(registration.address, reading)
         if user is not None:
             self.settings.deregistered(user, now)
-        reading = registration.watcher.registration
         if reading is not None:
             self._forget(reading.addresses)
+
+    def _user_of(self, address: str, reading: PocRegistration | None) -> User | None:
+        """The user registered as `address`, which need not be a PoC Address; then `reading` tells which are."""
+        known = map(self.users.of, [address, *(reading.canonical if reading is not None else ())])
+        return next((user for user in known if user is not None), None)
+
+    # Users of whom nothing is left
+
+    def _in_use(self, user: User) -> bool:
+        """Registered, as far as the core or the reg event knows, or published or watched."""
+        settings = self.settings
+        return bool(
+            user.contacts
+            or any(map(self.third_party.knows, user.addresses))
+            or settings.compositor.publications(user.key)
+            or settings.notifier.watching(PACKAGE, user.key)
+        )
+
+    def _on_forgotten(self, user: User) -> None:
+        self._decide("user forgotten, nothing is left of it", {"user": user.name})
 
     # For a human
 

@@ -73,6 +73,10 @@ class ThirdPartyRegistrar:
         """The users whom the core announced and did not take back."""
         return list(self._registrations.values())
 
+    def knows(self, address: str) -> bool:
+        """Whether the core announced a user under this address, or the reg event of it is still followed."""
+        return address in self._registrations or address in self._watchers
+
     def keep(self, watcher: RegWatcher) -> None:
         """Writes a user to the journal as it is now; one who left, and whose reg event has ended, is forgotten."""
         address = watcher.address

@@ -95,6 +95,8 @@ class Users:
         self, on_merge: Callable[[str, str], None] = lambda old, new: None, *, journal: Journal | None = None
     ) -> None:
         self.on_merge = on_merge
+        self.on_new: Callable[[User], None] = lambda user: None
+        """Told of each user that there was none of."""
         self._journal = journal
         self._by_address: dict[str, User] = {}
         self._by_key: dict[str, User] = {}
@@ -167,14 +169,24 @@ class Users:
         self.keep(user)
         return user
 
+    def forget(self, user: User) -> None:
+        """There is no such user any more. Nothing may be left under its key."""
+        for address in user.addresses:
+            del self._by_address[address]
+        for key in user.keys:
+            del self._by_key[key]
+        if self._journal is not None:
+            self._journal.delete(TABLE, user.key)
+
     def _new(self, address: str) -> User:
         user = User(address, [address], {address})
-        # A key is never given twice, also when the address it comes from has moved on to another user.
+        # No two users have the same key, also when the address it comes from has moved on to another one.
         while user.key in self._by_key:
             user.key += "#"
             user.keys = {user.key}
         self._by_address[address] = self._by_key[user.key] = user
         self.keep(user)
+        self.on_new(user)
         return user
 
     def _join(self, user: User, address: str) -> None:
