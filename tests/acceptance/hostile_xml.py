@@ -6,9 +6,10 @@ MOST = 1 << 20  # bytes that a document may have here
 SECRET = "/etc/hostname"  # what an external entity is to fetch
 
 
-def hostile(namespace: str, root: str) -> Iterator[tuple[str, bytes]]:
-    """Documents with that root element, each with a fault that makes it no document to be taken."""
-    opening = f'<{root} xmlns="{namespace}">'
+def hostile(namespace: str, root: str, inside: str = "") -> Iterator[tuple[str, bytes]]:
+    """Documents with that root element, each with a fault that makes it no document to be taken; `inside` is what
+    would make it one without the fault."""
+    opening = f'<{root} xmlns="{namespace}">{inside}'
     whole = f"{opening}</{root}>"
 
     def declared(subset: str, inside: str) -> bytes:
