@@ -157,11 +157,11 @@ def place(element: etree._Element) -> str:
     steps: list[str] = []
     node: etree._Element | None = element
     while node is not None:
-        parent = node.getparent()
         name = local_name(node)
-        alike = [] if parent is None else [child for child in parent if child.tag == node.tag]
-        steps.append(f"{name}[{alike.index(node) + 1}]" if len(alike) > 1 else name)
-        node = parent
+        before = sum(1 for _ in node.itersiblings(node.tag, preceding=True))
+        alone = not before and next(node.itersiblings(node.tag), None) is None
+        steps.append(name if alone else f"{name}[{before + 1}]")
+        node = node.getparent()
     line = element.sourceline
     return "/".join(reversed(steps)) + (f" (line {line})" if line else "")
 
@@ -169,7 +169,7 @@ def place(element: etree._Element) -> str:
 def note(notes: list[str], kind: str, element: etree._Element, more: str = "") -> None:
     """Adds one departure from the schema and its place to `notes`, while they are fewer than `MOST_NOTES`.
 
-    To find a place costs as much as the element has siblings, so a peer must not choose how often that is done.
+    To find a place costs as much as there are siblings before it, so a peer must not choose how often that is done.
     """
     if len(notes) < MOST_NOTES:
         notes.append(f"{kind}: {place(element)}{more}")

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from talkburst.xml import XmlError
@@ -114,3 +116,12 @@ def test_of_many_departures_from_the_schema_the_first_are_named() -> None:
     assert settings.entities == [Entity("a")]
     assert len(settings.tolerated) == MOST_NOTES
     assert settings.tolerated[1].startswith("unknown-element: poc-settings/entity/x[2]")
+
+
+def test_as_many_unknown_elements_as_fit_cost_little_more_than_to_walk_over_them() -> None:
+    body = f'<poc-settings xmlns="{NAMESPACE}">{"<a/>" * 250_000}</poc-settings>'.encode()
+    started = time.process_time()
+    settings = from_xml(body)
+    assert time.process_time() - started < 1.5
+    assert settings.tolerated[0] == "unknown-element: poc-settings/a[1] (line 1)"
+    assert settings.tolerated[15] == "unknown-element: poc-settings/a[16] (line 1)"
