@@ -9,9 +9,9 @@ from typing import cast
 from damage import options
 from talkburst.sip import Malformed, Request, Response, parse_message
 from talkburst.sip.framer import StreamFramer
+from watched import within_a_second
 
 Address = tuple[str, int]
-WELL_WITHIN = 1.0  # seconds until the 200 to an OPTIONS
 ANSWERED_WITHIN = 10.0  # seconds until the last answer to what was sent, of a busy machine
 _numbers = itertools.count()  # of the OPTIONS: none may be taken for another one
 
@@ -101,7 +101,7 @@ class DatagramPeer(asyncio.DatagramProtocol):
         """OPTIONS, which has to be answered with 200 within a second."""
         number = next(_numbers)
         self.transport.sendto(options(number, self.address, target), target)
-        answer = await asyncio.wait_for(self._final(f"options-{number}"), WELL_WITHIN)
+        answer = await within_a_second(self._final(f"options-{number}"))
         assert answer.status == 200, answer.start_line
 
     async def ask(self, request: Request, target: Address) -> Response:
@@ -109,9 +109,9 @@ class DatagramPeer(asyncio.DatagramProtocol):
         self.transport.sendto(request.to_bytes(), target)
         return await asyncio.wait_for(self._final(request.call_id), ANSWERED_WITHIN)
 
-    def _final(self, call_id: str) -> asyncio.Future[Response]:
+    async def _final(self, call_id: str) -> Response:
         future = self._probes[call_id] = asyncio.get_running_loop().create_future()
-        return future
+        return await future
 
 
 class StreamPeer:
@@ -185,8 +185,11 @@ class StreamPeer:
 
 async def probe_stream(target: Address) -> None:
     """OPTIONS on a fresh connection, which has to be answered with 200 within a second."""
-    number = next(_numbers)
-    async with asyncio.timeout(WELL_WITHIN), StreamPeer.open(target) as peer:
+    await within_a_second(_ask_on_fresh_connection(next(_numbers), target))
+
+
+async def _ask_on_fresh_connection(number: int, target: Address) -> None:
+    async with StreamPeer.open(target) as peer:
         peer.send(options(number, peer.address, target, "TCP"))
         await peer.until_answered({f"options-{number}"})
         assert [answer.status for answer in peer.answers] == [200]

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from damage import damage
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.headers import AuthHeader, parse_auth
+from watched import within_a_second
 
 Address = tuple[str, int]
 ROOT = "/xcap-root"
-WELL_WITHIN = 1.0  # seconds until a good request is answered
 ANSWERED_WITHIN = 10.0  # seconds until any answer, of a busy machine
 
 LISTS = """<?xml version="1.0" encoding="UTF-8"?>
@@ -94,7 +94,7 @@ class XdmUser:
 
     async def probe(self) -> None:
         """A GET that has to be answered 200 within a second."""
-        reply = await asyncio.wait_for(self.ask("GET", self.path(DIRECTORY)), WELL_WITHIN)
+        reply = await within_a_second(self.ask("GET", self.path(DIRECTORY)))
         assert reply.status == 200, reply
 
 
