@@ -87,6 +87,10 @@ class LiveCheck:
             checker.add(frame)
         return checker.reports(time.time(), ended)
 
+    def without_flow(self) -> Report:
+        """The verdicts on a registration that did not begin."""
+        return Checker(self._roles, self._wait, self._hints).reports(time.time(), ended=True)[0]
+
     def _hold(self, at: float, item: Frame | str) -> None:
         heapq.heappush(self._held, (at, next(self._order), time.monotonic(), item))
 

@@ -101,6 +101,14 @@ async def test_client_that_does_not_come_is_waited_for_as_long_as_it_was_said(de
     assert ran.step(1)["why"] == "REGISTER did not come"
 
 
+async def test_second_client_that_does_not_come_is_not_judged_by_the_first_one(demo: ExternalDemo) -> None:
+    await demo.start("--external", "client", "--scenario", "second-client", "--patience", "0.5")
+    ran = await demo.ended()
+    assert ran.status == 1, ran.explain()
+    assert {step["verdict"] for step in ran.report["steps"]} == {"not-reached"}
+    assert ran.step(1)["why"] == "REGISTER did not come"
+
+
 async def test_ctrl_c_ends_the_wait_with_the_verdicts_so_far(demo: ExternalDemo) -> None:
     await demo.start("--external", "client", "--wait", "60")
     await demo.said("waiting for a REGISTER")

@@ -69,6 +69,8 @@ def _bind(transports: Sequence[str], host: str, port: int) -> dict[str, socket.s
                 # Connections of the demo before this one do not hold the port.
                 held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             held.bind((host, port))
+            if port and transport == "tcp":
+                held.listen()  # else another demo could bind it too, until the daemon listens
             port = held.getsockname()[1]
     except OSError:
         for held in bound.values():

@@ -37,6 +37,19 @@ def test_a_port_that_somebody_has_for_one_transport_is_passed_over(handed, taken
     assert port not in (0, taken)
 
 
+def test_two_demos_at_the_same_time_do_not_take_the_same_port(handed):
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as held:
+        held.bind((HERE, 0))
+        wanted = held.getsockname()[1]
+    other = HandedSockets()
+    try:
+        _, first = handed.bind("xdms", ("tcp",), HERE, (wanted, 0))
+        _, second = other.bind("xdms", ("tcp",), HERE, (wanted, 0))
+    finally:
+        other.close()
+    assert (first, second != wanted) == (wanted, True)
+
+
 def test_a_port_that_had_to_be_is_named_when_it_is_taken(handed, taken):
     with pytest.raises(PortError) as error:
         handed.bind("core", ("udp", "tcp"), HERE, (taken,))
