@@ -182,6 +182,17 @@ async def test_a_request_arrives_over_the_connection_the_peer_opened(pair) -> No
     assert client.user.requests[0].via.rport == server.port
 
 
+async def test_a_peer_that_sends_no_more_gets_what_is_answered_at_once(make_node, dial) -> None:
+    server = make_node()
+    await server.listen_on_both()
+    wire = await dial(server.port)
+    wire.write(options(1) + options(2))
+    wire.writer.write_eof()
+    answers = await asyncio.wait_for(wire.reader.read(), 5)
+    assert [b"Call-ID: c%d\r\n" % number in answers for number in (1, 2)] == [True, True]
+    assert answers.count(b"SIP/2.0 200 OK\r\n") == 2
+
+
 async def test_a_response_without_its_connection_is_delivered_on_a_new_one(make_node, dial) -> None:
     server = make_node()
     await server.listen_on_both()
