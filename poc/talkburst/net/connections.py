@@ -57,13 +57,17 @@ class Connections:
 
     def send(self, send: Send) -> None:
         """Write a message. A connection that is gone has told the engine so, or does now."""
-        connection, at = self._open.get(send.flow.connection), self._shell.now()
+        connection, at, message = self._open.get(send.flow.connection), self._shell.now(), send.message
+        if connection is not None and connection.half_closed and not isinstance(message, Response):
+            connection = None  # nobody would answer it
         if connection is not None and connection.write(send.data):
             self._shell.traced(send.data, connection, True, at)
+            if isinstance(message, Response) and message.status >= 200:
+                connection.answered(send)
             return
         if connection is None:
             self._failed(send.flow)
-        if isinstance(send.message, Response) and not self._stopping:
+        if isinstance(message, Response) and not self._stopping:
             self._send_elsewhere(send)
 
     def _send_elsewhere(self, send: Send) -> None:
@@ -162,12 +166,20 @@ class Connections:
     def on_drained(self) -> None:
         self._shell.pump()
 
+    def on_half_closed(self, connection: TcpConnection) -> None:
+        flow, shell = connection.flow, self._shell
+        assert flow is not None
+        shell.guarded("connection", flow.remote, lambda: shell.engine.half_closed(flow, shell.now()))
+        shell.pump()
+
     def on_closing(self, connection: TcpConnection, reason: str) -> None:
         flow = connection.flow
         assert flow is not None
         self._log.debug("connection closed", remote=show_host_port(*flow.remote), reason=reason)
         self._open.pop(flow.connection, None)
         self._failed(flow)
+        for send in connection.uncertain if not self._stopping else ():
+            self._send_elsewhere(send)
 
     def on_closed(self, connection: TcpConnection) -> None:
         if connection not in self._sockets:

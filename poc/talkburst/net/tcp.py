@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
+from talkburst.sip.actions import Send
 from talkburst.sip.flow import Address, Flow
 from talkburst.sip.framer import KeepAlive, StreamFramer, StreamLimits
 from talkburst.sip.parser import Malformed
@@ -26,6 +28,7 @@ class TcpLimits:
     unfinished: float = 32.0  # for the rest of a message
     connect: float = 10.0  # for a connection of ours to come up
     close: float = 1.0  # for what was written last to leave
+    answers: float = 32.0  # for what is still to be answered to a peer that sends no more
     keep_alive: tuple[float, float] | None = None  # least and longest time between pings where we connected
     first_ping: tuple[float, float] = (5.0, 10.0)  # until the one that shows whether the peer answers them
     pong: float = 10.0  # for the answer to one, from a peer that has answered one before
@@ -46,6 +49,9 @@ class ConnectionUser(Protocol):
 
     def on_drained(self) -> None:
         """Everything that could be read for now has been told."""
+
+    def on_half_closed(self, connection: TcpConnection) -> None:
+        """The peer sends no more, and may still read what it is owed."""
 
     def on_closing(self, connection: TcpConnection, reason: str) -> None:
         """Nothing more is sent or received on it. Told once."""
@@ -76,6 +82,9 @@ class TcpConnection(asyncio.Protocol):
         self._keep_alive: asyncio.TimerHandle | None = None  # until the next ping, or while its answer is insisted on
         self._pinged_at: float | None = None  # while an answer may come in time
         self._answers_pings = False
+        self._owed = 0  # requests without a final answer
+        self.half_closed = False
+        self.uncertain: list[Send] = []  # answers since then: of a peer that has gone altogether nobody would hear
         self._heard = self._loop.time()
         self._told_closing = False
 
@@ -90,6 +99,22 @@ class TcpConnection(asyncio.Protocol):
         if self._transport.is_closing():  # perhaps only since it was written to: the peer has reset it
             self._tell_closing("closed")
         return not self._told_closing
+
+    def answered(self, send: Send) -> None:
+        """A final answer was written. The last one that a peer is owed who sends no more is followed by the close."""
+        self._owed = max(0, self._owed - 1)
+        if self.half_closed:
+            self.uncertain.append(send)
+            if not self._owed:
+                self._wait(self._limits.close, self._see_off)
+
+    def _see_off(self) -> None:
+        """By now a peer that has closed its end altogether has answered with a reset; it leaves an error behind."""
+        if not self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.uncertain.clear()
+        self._tell_closing("closed by the peer")
+        self._wait(self._limits.close, self._transport.abort)
+        self._transport.close()
 
     def finish(self, reason: str) -> None:
         """Close once everything written has left; what still arrives is not looked at.
@@ -136,6 +161,7 @@ class TcpConnection(asyncio.Protocol):
             elif item is KeepAlive.PONG:
                 self._take_pong()
             elif isinstance(item, bytes):
+                self._owed += not item.startswith((b"SIP/2.0 ", b"ACK "))
                 self._user.on_message(self, item)
             elif isinstance(item, Malformed):
                 self._user.on_broken(self, item)
@@ -144,16 +170,25 @@ class TcpConnection(asyncio.Protocol):
         self._user.on_drained()
 
     def eof_received(self) -> bool:
-        """The peer sends no more: close, what is written leaves first."""
-        self._tell_closing("closed by the peer")
-        return False
+        """The peer sends no more: close, what is written leaves first, and what it is owed (RFC 3261 18.2.2)."""
+        if self._told_closing or not self._owed:
+            self._tell_closing("closed by the peer")
+            return False
+        self.half_closed = True
+        self._stop_waiting()
+        self._wait(self._limits.answers, self._see_off)
+        self._user.on_half_closed(self)
+        return True
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._stop_waiting()
+        self._tell_closing("closed" if error is None else str(error) or type(error).__name__)
+        self._user.on_closed(self)
+
+    def _stop_waiting(self) -> None:
         for alarm in (self._alarm, self._rest, self._keep_alive):
             if alarm is not None:
                 alarm.cancel()
-        self._tell_closing("closed" if error is None else str(error) or type(error).__name__)
-        self._user.on_closed(self)
 
     def _tell_closing(self, reason: str) -> None:
         if not self._told_closing:

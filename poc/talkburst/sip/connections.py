@@ -42,7 +42,7 @@ class Attempt:
 class Connections:
     """The connections of an engine by their number and by the peer they lead to."""
 
-    __slots__ = ("_act", "_agenda", "_attempts", "_by_peer", "_number", "_open", "_opened")
+    __slots__ = ("_act", "_agenda", "_answerable", "_attempts", "_by_peer", "_number", "_open", "_opened")
 
     def __init__(self, agenda: Agenda, act: Callable[[Action], None]) -> None:
         self._agenda = agenda
@@ -50,6 +50,7 @@ class Connections:
         self._number = 0
         self._open: dict[int, Flow] = {}
         self._opened: set[int] = set()  # those of them that we opened
+        self._answerable: dict[int, Flow] = {}  # open no more, but their peers may still read what they are owed
         self._by_peer: dict[Peer, list[Flow]] = {}  # several to one peer: the last is the latest
         self._attempts: dict[Peer, Attempt] = {}
 
@@ -59,6 +60,10 @@ class Connections:
     def is_open(self, flow: Flow) -> bool:
         """Whether this very connection is. The number alone says nothing: it may be from before a restart."""
         return self._open.get(flow.connection) == flow
+
+    def takes_answers(self, flow: Flow) -> bool:
+        """Whether a response can be sent on this very connection."""
+        return self.is_open(flow) or self._answerable.get(flow.connection) == flow
 
     def is_ours(self, flow: Flow) -> bool:
         """Whether it is open, and we opened it."""
@@ -113,8 +118,16 @@ class Connections:
         self._opened.add(flow.connection)
         self._end(attempt, flow, now)
 
+    def half_closed(self, flow: Flow, now: float) -> bool:
+        """The peer of one sends no more: no request goes there, answers do until it is lost. True if it was open."""
+        was_open = self.is_open(flow) and self.lost(flow, now)
+        if was_open:
+            self._answerable[flow.connection] = flow
+        return was_open
+
     def lost(self, flow: Flow, now: float) -> bool:
         """One is closed, or could not be opened; True when it had been open."""
+        self._answerable.pop(flow.connection, None)
         if flow.connection in self._open:
             del self._open[flow.connection]
             self._opened.discard(flow.connection)

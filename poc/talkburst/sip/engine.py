@@ -210,10 +210,21 @@ class Engine:
 
         Every client transaction on that way fails, or with `message` only the one that sent it.
         """
-        connections, lost = self._outbound.connections, False
+        connections = self._outbound.connections
         ours = connections.is_ours(flow)
-        if flow.connection and message is None:
-            lost = connections.lost(flow, now)
+        lost = bool(flow.connection) and message is None and connections.lost(flow, now)
+        self._failed(flow, now, message, lost, ours)
+
+    def half_closed(self, flow: Flow, now: float) -> None:
+        """The peer sends no more on the connection of `flow`, which is lost with that but for the answers it is owed.
+
+        `transport_failed` follows when it is closed.
+        """
+        ours = self._outbound.connections.is_ours(flow)
+        if self._outbound.connections.half_closed(flow, now):
+            self._failed(flow, now, None, True, ours)
+
+    def _failed(self, flow: Flow, now: float, message: Request | Response | None, lost: bool, ours: bool) -> None:
         self.counters["connection_closed" if lost else "transport_failed"] += 1
         with ExitStack() as all_of_them:  # also when a handler raises
             for transaction in self._ways.affected(flow, message):
@@ -277,7 +288,9 @@ class Engine:
         self._actions.append(action)
 
     def transmit(self, flow: Flow, data: bytes, message: Request | Response) -> None:
-        if not flow.connection or self._outbound.connections.is_open(flow):
+        connections = self._outbound.connections
+        takes = connections.takes_answers if isinstance(message, Response) else connections.is_open
+        if not flow.connection or takes(flow):
             self._actions.append(Send(flow, data, message))
         elif isinstance(message, Response):
             self._outbound.send_again(flow, data, message)
