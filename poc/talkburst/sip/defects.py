@@ -11,6 +11,7 @@ from typing import Literal
 
 from talkburst.sip.headers.grammar import HeaderError
 from talkburst.sip.message import SIP_VERSION, Message, Request, Response
+from talkburst.sip.methods import KNOWN_METHODS
 from talkburst.sip.uri import OtherUri, SipUri, UriError
 
 Role = Literal["uas", "proxy", "uac"]
@@ -117,7 +118,9 @@ def _sequence(request: Request) -> list[Defect]:
         return []
     if method == request.method:
         return []
-    return [Defect("RFC 3261 8.1.1.5", f"cseq is of {method[:24]}, the request is {request.method[:24]}", 400)]
+    # RFC 4475 3.1.2.18: what a method is that nobody knows, CSeq does not tell.
+    status = 400 if request.method in KNOWN_METHODS else 501
+    return [Defect("RFC 3261 8.1.1.5", f"cseq is of {method[:24]}, the request is {request.method[:24]}", status)]
 
 
 def _request_uri(request: Request, role: Role) -> list[Defect]:

@@ -20,6 +20,7 @@ from talkburst.sip.defects import defects
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Flow
 from talkburst.sip.message import Request, response_to
+from talkburst.sip.methods import KNOWN_METHODS
 from talkburst.sip.recent import Recent
 from talkburst.sip.timers import Timer
 from talkburst.sip.transaction.server import ServerTransaction
@@ -27,12 +28,6 @@ from talkburst.sip.uri import OtherUri, Uri
 
 Handler = Callable[[ServerTransaction, Request, float], None]
 Headers = Iterable[tuple[str, object]]
-
-# The IANA registry of SIP methods. One of these that is not served is 405, any other is 501 (RFC 3261 8.2.1, 21.5.2).
-KNOWN_METHODS = frozenset(
-    {"ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK", "PUBLISH", "REFER", "REGISTER"}
-    | {"SUBSCRIBE", "UPDATE"}
-)
 
 
 class MergedRequests:
@@ -115,9 +110,7 @@ class Uas:
         if request.method not in self._methods:
             if request.method == "BYE":
                 return 481, None, []  # RFC 3261 15.1.2; no dialog of ours would end with it
-            if request.method in KNOWN_METHODS:
-                return 405, None, [("Allow", self.allow)]
-            return 501, None, []
+            return 405 if request.method in KNOWN_METHODS else 501, None, [("Allow", self.allow)]
         if isinstance(request.parsed_uri, OtherUri):
             return 416, None, []
         if self._is_ours is not None and not self._is_ours(request.parsed_uri):
@@ -136,6 +129,10 @@ class Uas:
         """RFC 3261 11.2: what we are able to do. Within a dialog it is 481, since no dialog of ours takes OPTIONS."""
         if request.to.tag:
             self.reply(transaction, 481, now)
+            return
+        content_type = request.content_type
+        if request.body and content_type is not None and content_type.media_type not in self._accept:
+            self.reply(transaction, 415, now, headers=[("Accept", ", ".join(self._accept))])
             return
         headers: list[tuple[str, object]] = [
             ("Allow", self.allow),

@@ -74,6 +74,17 @@ def test_options_tells_what_we_can_do(bench: Bench) -> None:
     ]
 
 
+def test_options_with_a_body_of_another_type_gets_415_with_accept(bench: Bench) -> None:
+    answer = bench.ask("OPTIONS", "Content-Type: application/nobody-knows", body=b"<audio/>")
+    assert answer[0] == "SIP/2.0 415 Unsupported Media Type"
+    assert "Accept: text/plain" in answer
+
+
+def test_options_with_a_body_that_is_understood_or_none_is_answered(bench: Bench) -> None:
+    assert bench.ask("OPTIONS", "Content-Type: text/plain", body=b"hello")[0] == "SIP/2.0 200 OK"
+    assert bench.ask("OPTIONS", "Content-Type: x/y", branch="2", call="c2")[0] == "SIP/2.0 200 OK"
+
+
 def test_a_served_method_reaches_its_handler(bench: Bench) -> None:
     assert bench.ask("MESSAGE")[0] == "SIP/2.0 200 OK"
     assert [request.method for request in bench.taken] == ["MESSAGE"]
@@ -97,8 +108,10 @@ def test_a_bye_that_belongs_to_no_dialog_gets_481(bench: Bench, tag: str) -> Non
     assert bench.ask("BYE", to=f"<sip:bob@ims.example>{tag}")[0] == "SIP/2.0 481 Call/Transaction Does Not Exist"
 
 
-def test_an_unknown_method_gets_501(bench: Bench) -> None:
-    assert bench.ask("TELEPORT")[0] == "SIP/2.0 501 Not Implemented"
+def test_an_unknown_method_gets_501_with_allow(bench: Bench) -> None:
+    answer = bench.ask("TELEPORT")
+    assert answer[0] == "SIP/2.0 501 Not Implemented"
+    assert "Allow: CANCEL, MESSAGE, OPTIONS" in answer
 
 
 def test_the_method_is_judged_before_the_request_uri(bench: Bench) -> None:
