@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from talkburst.sip.flow import DEFAULT_PORT, Flow, unbracketed
-from talkburst.sip.headers import HeaderError
+from talkburst.sip.headers import HeaderError, Via, parse_via
 from talkburst.sip.message import REASONS, Request, Response, response_to
 from talkburst.sip.parser import Malformed, is_keepalive, parse_message
 from talkburst.sip.response_routing import record_source, reply_flow
@@ -60,6 +60,8 @@ class Inbound:
             engine.counters["foreign_response"] += 1
         elif transaction is None or transaction.flow is None:
             engine.counters["stray_response"] += 1
+        elif not _is_on_the_way(response, transaction.request):
+            engine.counters["foreign_response"] += 1
         else:
             transaction.on_response(response, now)
 
@@ -163,11 +165,8 @@ class Inbound:
         """Answer without a transaction (RFC 3261 8.2.7): all but an ACK, and what nobody could match to a request."""
         if request.method == "ACK" or any(request.get(name) is None for name in MATCHED_BY):
             return
-        try:
-            destination = reply_flow(record_source(request, flow), flow)
-            answer = self._answer(request, status, f"{REASONS.get(status, 'Bad Request')}: {text}", fixed_tag(request))
-        except HeaderError:
-            return
+        destination = _way_back(request, flow)
+        answer = self._answer(request, status, f"{REASONS.get(status, 'Bad Request')}: {text}", fixed_tag(request))
         self._engine.transmit(destination, answer.to_bytes(), answer)
 
     def _answer(self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None) -> Response:
@@ -179,6 +178,33 @@ class Inbound:
             to_tag=to_tag,
             headers=[("Server", software)] if software else [],
         )
+
+
+def _is_on_the_way(response: Response, request: Request) -> bool:
+    """Whether the Vias below ours are those that the request had.
+
+    One too many is not meant for us (RFC 3261 8.1.3.3), and another one would lead a forwarded response to wherever
+    its sender likes (RFC 4475 3.3.10).
+    """
+    below, ours = response.values("Via")[1:], request.values("Via")[1:]
+    if below == ours:
+        return True
+    try:
+        return [_hop(parse_via(text)) for text in below] == [_hop(parse_via(text)) for text in ours]
+    except HeaderError:
+        return False
+
+
+def _hop(via: Via) -> tuple[str, str, str]:
+    return via.transport, via.sent_by, (via.branch or "").lower()
+
+
+def _way_back(request: Request, flow: Flow) -> Flow:
+    """Where an answer goes; a Via that cannot be read names no place, so to where the request came from."""
+    try:
+        return reply_flow(record_source(request, flow), flow)
+    except HeaderError:
+        return flow
 
 
 def fixed_tag(request: Request) -> str:

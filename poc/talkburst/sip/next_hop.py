@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from talkburst.sip.flow import DEFAULT_PORT, unbracketed
+from talkburst.sip.flow import DEFAULT_PORT, bracketed, unbracketed
 from talkburst.sip.message import Request
 from talkburst.sip.uri import SipUri, Uri
 
@@ -66,8 +66,8 @@ def split_host_port(text: str) -> tuple[str, int | None]:
 class Hosts:
     """Names the configuration gives an address, asked before any resolver.
 
-    A key is `name` or `name:port`. A URI with a port is looked up with it first; found under the bare name, it keeps
-    its own port.
+    A key is `name` or `name:port`, for an IPv6 address with a port `[address]:port` (RFC 5118 4.3). A URI with a port
+    is looked up with it first; found under the bare name, it keeps its own port.
     """
 
     __slots__ = ("_table",)
@@ -77,7 +77,7 @@ class Hosts:
 
     def find(self, host: str, port: int | None) -> Target | None:
         if port is not None:
-            exact = self._table.get(f"{host}:{port}")
+            exact = self._table.get(f"{bracketed(host)}:{port}")
             if exact is not None:
                 return exact
         entry = self._table.get(host)

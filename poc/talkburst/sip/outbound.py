@@ -100,7 +100,11 @@ class Outbound:
         """The connection a request came on is gone: its response opens one to where the Via says (RFC 3261 18.2.2)."""
         engine, sent = self._engine, parse_message(data)  # of a repeated response only the bytes are left
         assert isinstance(sent, Response)
-        via = sent.via
+        try:
+            via = sent.via
+        except HeaderError:
+            engine.counters["unroutable"] += 1  # a Via that cannot be read names no other way than the connection
+            return
         source = engine.listener(flow.listener, flow.transport)
         remote = (flow.remote[0], via.port or DEFAULT_PORT)  # `received`, where there is one, is where it came from
         open_already = self.connections.find(source, remote)

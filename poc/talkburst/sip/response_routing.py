@@ -22,7 +22,7 @@ def record_source(request: Request, flow: Flow) -> Via:
     if asks:
         params["rport"] = str(port)
     params["received"] = host
-    stamped = Via(via.transport, via.host, via.port, params)
+    stamped = Via(via.transport, via.host, via.port, params, via.version)
     request.replace_first("Via", stamped)
     return stamped
 

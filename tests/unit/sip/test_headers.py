@@ -113,6 +113,7 @@ def test_list_of_addresses_is_split_at_the_right_commas():
             "SIP/2.0/UDP [2001:db8::9:1]:5070;received=[2001:db8::9:255];branch=z9hG4bKas3-111",
             Via("UDP", "[2001:db8::9:1]", 5070, {"received": "[2001:db8::9:255]", "branch": "z9hG4bKas3-111"}),
         ),
+        ("SIP/7.0/UDP h;branch=x", Via("UDP", "h", None, {"branch": "x"}, "7.0")),  # protocol-version = "2.0" / token
     ],
 )
 def test_via_is_read(text, expected):
@@ -126,7 +127,8 @@ def test_via_is_read(text, expected):
         "SIP/2.0/UDP",
         "SIP/2.0 192.0.2.1",
         "SIP/2.0/ 192.0.2.1",
-        "SIP/3.0/UDP 192.0.2.1",
+        "SIP//UDP 192.0.2.1",
+        "SIP/3 0/UDP 192.0.2.1",
         "HTTP/2.0/UDP 192.0.2.1",
         "SIP/2.0/UDP 192.0.2.15;;,;,,",
         "SIP/2.0/UDP 2001:db8::9:1",
@@ -147,6 +149,10 @@ def test_via_tells_where_an_answer_goes():
     assert str(via) == "SIP/2.0/UDP Host.Example:5090;rport=40000;branch=z9hG4bKa;received=[2001:db8::1]"
     assert parse_via("SIP/2.0/UDP h;rport=x").rport is None
     assert parse_via("SIP/2.0/UDP h").rport_requested is False
+
+
+def test_via_of_another_version_is_written_as_it_was_read():
+    assert str(parse_via("SIP/7.0/UDP h:5090;branch=z9hG4bKa")) == "SIP/7.0/UDP h:5090;branch=z9hG4bKa"
 
 
 def test_cseq_is_below_two_to_the_31():

@@ -260,6 +260,17 @@ def test_a_response_nobody_takes_is_dropped_and_counted(stream) -> None:
     assert stream.wanted() == []
 
 
+def test_without_its_connection_the_answer_to_a_broken_via_goes_nowhere(stream) -> None:
+    flow = stream.accept(("192.0.2.9", 40000))
+    stream.receive(flow, "192.0.2.9;;,;,,")
+    (send,) = stream.engine.take()
+    assert (send.flow, send.message.status) == (flow, 400)
+    stream.engine.transport_failed(flow, stream.now)
+    stream.engine.transmit(flow, send.data, send.message)
+    assert stream.wanted() == []
+    assert stream.engine.counters["unroutable"] == 1
+
+
 def test_an_ack_without_its_connection_is_dropped(stream) -> None:
     flow = stream.accept()
     invite = stream.send(method="INVITE")

@@ -36,6 +36,9 @@ HOSTS = {
     "six.example": "[2001:db8::1]:5066",
     "named.example": "elsewhere.example:5067",
     "stream.example": "192.0.2.53:5068;transport=tcp",
+    "2001:db8::10": "192.0.2.54:6001",
+    "[2001:db8::10]:5070": "192.0.2.54:6002",
+    "2001:db8::10:5070": "192.0.2.54:6003",
 }
 
 
@@ -56,6 +59,10 @@ def options(target: str, more: str = "X-Test: 1") -> str:
         ("poc.ims.example", ("192.0.2.52", 5060)),
         ("six.example", ("2001:db8::1", 5066)),
         ("unknown.example;maddr=192.0.2.60", ("192.0.2.60", 5060)),
+        # RFC 5118 4.3 and 4.4: within the brackets there is no port.
+        ("[2001:db8::10]", ("192.0.2.54", 6001)),
+        ("[2001:db8::10]:5070", ("192.0.2.54", 6002)),
+        ("[2001:db8::10:5070]", ("192.0.2.54", 6003)),
     ],
 )
 def test_the_request_uri_decides_the_next_hop(make_bench, target: str, address: tuple[str, int]) -> None:
@@ -253,6 +260,21 @@ def test_a_broken_request_is_answered_400_and_not_told_to_the_user(bench, good: 
     assert bench.engine.counters["malformed"] == 1
     bench.receive(text)
     assert bench.sent[0][1].data == bench.sent[1][1].data, "the same tag for a retransmission"
+
+
+def test_a_request_with_a_broken_via_is_answered_to_where_it_came_from(bench) -> None:
+    """RFC 4475 3.1.2.1"""
+    assert bench.receive(RECEIVED.format(via="192.0.2.77;;,;,,"))[0][:11] == "SIP/2.0 400"
+    assert bench.sent[0][1].flow.remote == bench.flow.remote
+    assert bench.last.get("Via") == "SIP/2.0/UDP 192.0.2.77;;,;,,"
+
+
+def test_a_request_of_another_version_reaches_the_user_who_refuses_it(bench) -> None:
+    """RFC 4475 3.1.2.16"""
+    text = RECEIVED.format(via="192.0.2.9:5070;branch=z9hG4bK1").replace("SIP/2.0", "SIP/7.0")
+    assert bench.receive(text) == []
+    [request] = [transaction.request for transaction in bench.user.requests]
+    assert (request.version, request.get("Via")) == ("SIP/7.0", "SIP/7.0/UDP 192.0.2.9:5070;branch=z9hG4bK1")
 
 
 def test_a_broken_ack_is_never_answered(bench) -> None:

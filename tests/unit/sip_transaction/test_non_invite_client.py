@@ -176,3 +176,29 @@ def test_an_abandoned_request_is_not_sent_again_and_its_handler_hears_nothing(be
     assert bench.receive(bench.answer_to_last("200 OK")) == []
     assert bench.results() == []
     assert (bench.engine.clients, bench.engine.counters["stray_response"]) == ({}, 1)
+
+
+FORWARDED = REGISTER.replace("    From:", "    Via: SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bKbelow\n    From:", 1)
+
+
+@pytest.mark.parametrize(
+    ("request_text", "below", "taken"),
+    [
+        (FORWARDED, ["SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bKbelow"], True),
+        (FORWARDED, ["SIP / 2.0 / UDP  192.0.2.9 : 5070 ; branch=z9hG4bKbelow"], True),
+        (FORWARDED, ["SIP/2.0/UDP 255.255.255.255;branch=z9hG4bKbelow"], False),
+        (FORWARDED, ["SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bKanother"], False),
+        (FORWARDED, ["nonsense"], False),
+        (FORWARDED, [], False),
+        (REGISTER, ["SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bKbelow"], False),
+    ],
+)
+def test_a_response_with_other_vias_below_ours_is_dropped(bench, request_text: str, below: list[str], taken) -> None:
+    """RFC 3261 8.1.3.3, RFC 4475 3.3.10"""
+    bench.send(request_text)
+    top, *rest = [line for line in bench.answer_to_last("200 OK").splitlines() if line.strip()]
+    lines = [line for line in rest if not line.strip().startswith("Via")]
+    vias = [line for line in rest if line.strip().startswith("Via")][:1] + [f"Via: {via}" for via in below]
+    bench.receive("\n".join([top, *vias, *lines]) + "\n")
+    assert bench.results() == ([200] if taken else [])
+    assert bench.engine.counters["foreign_response"] == (0 if taken else 1)

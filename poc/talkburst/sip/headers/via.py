@@ -8,16 +8,20 @@ from talkburst.sip.uri import Params, UriError, parse_host_port
 
 @dataclass(slots=True)
 class Via:
-    """One hop of the way back. The transport is upper case, the host as received, IPv6 in brackets."""
+    """One hop of the way back. The transport is upper case, the host as received, IPv6 in brackets.
+
+    `version` is any token: who speaks another one has to be told 505, and so has to be reached (RFC 4475 3.1.2.16).
+    """
 
     transport: str
     host: str
     port: int | None = None
     params: Params = field(default_factory=dict)
+    version: str = "2.0"
 
     def __str__(self) -> str:
         port = "" if self.port is None else f":{self.port}"
-        return f"SIP/2.0/{self.transport} {self.host}{port}{params_text(self.params)}"
+        return f"SIP/{self.version}/{self.transport} {self.host}{port}{params_text(self.params)}"
 
     @property
     def sent_by(self) -> str:
@@ -51,9 +55,9 @@ class Via:
 def parse_via(text: str) -> Via:
     """Reads one Via element. Raises HeaderError; an unknown transport is none of its errors."""
     protocol, _, rest = text.strip().partition(" ")
-    if not protocol.startswith("SIP/2.0/") or len(protocol) == 8:
-        protocol, rest = _protocol_with_blanks(text)
-    transport = protocol[8:]
+    version, transport = "2.0", protocol[8:]
+    if not protocol.startswith("SIP/2.0/") or not transport:
+        version, transport, rest = _other_protocol(text)
     if not is_token(transport):
         raise HeaderError(f"no transport in Via {text!r}")
     sent_by, semicolon, params = rest.partition(";")
@@ -61,17 +65,19 @@ def parse_via(text: str) -> Via:
         host, port = parse_host_port(_without_blanks(sent_by))
     except UriError as error:
         raise HeaderError(f"Via {text!r}: {error}") from error
-    return Via(transport.upper(), host, port, parse_params(semicolon + params))
+    return Via(transport.upper(), host, port, parse_params(semicolon + params), version)
 
 
-def _protocol_with_blanks(text: str) -> tuple[str, str]:
-    """Splits ``SIP / 2.0 / UDP  rest``: blanks around the slashes are legal, and the name has no case."""
+def _other_protocol(text: str) -> tuple[str, str, str]:
+    """Splits ``SIP / 2.0 / UDP  rest``: blanks around the slashes are legal, the name has no case, and
+    protocol-version = "2.0" / token."""
     name, _, rest = text.strip().partition("/")
     version, _, rest = rest.partition("/")
     words = rest.split(None, 1)
-    if name.strip().upper() != "SIP" or version.strip() != "2.0" or len(words) < 2:
+    version = version.strip()
+    if name.strip().upper() != "SIP" or not is_token(version) or len(words) < 2:
         raise HeaderError(f"no SIP/2.0/transport in Via {text!r}")
-    return f"SIP/2.0/{words[0]}", words[1]
+    return version, words[0], words[1]
 
 
 def _without_blanks(sent_by: str) -> str:
