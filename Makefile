@@ -7,7 +7,7 @@ PYTHONS ?= 3.11 3.13
 FLOW_TESTS := tests/unit tests/acceptance/test_demo.py tests/acceptance/test_scenarios.py tests/acceptance/test_by_hand.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo compose-demo test test-all test-pythons check acceptance interop bench-demo clean
+.PHONY: help demo compose-demo test test-all test-pythons check acceptance interop torture bench-demo clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ acceptance: $(VENV)/.installed-test ## the tests that start the real daemons
 
 interop: $(VENV)/.installed-test ## the tests with programs of others: SIPp, tshark, ...
 	$(BIN)/python -m pytest tests/interop $(PYTEST)
+
+torture: $(VENV)/.installed-test ## sends the torture messages of RFC 4475 and 5118, writes docs/torture.md
+	@PYTHONPATH=tests/acceptance:tests/torture $(BIN)/python -m torture_page docs/torture.md
 
 bench-demo: $(VENV)/.installed ## elapsed time of the flow: median of RUNS=5 demos
 	@$(BIN)/python bench/demo.py --runs $(RUNS)
