@@ -28,7 +28,7 @@ class TcpLimits:
     unfinished: float = 32.0  # for the rest of a message
     connect: float = 10.0  # for a connection of ours to come up
     close: float = 1.0  # for what was written last to leave
-    answers: float = 32.0  # for what is still to be answered to a peer that sends no more
+    answers: float = 3.0  # for what is still to be answered to a peer that sends no more
     keep_alive: tuple[float, float] | None = None  # least and longest time between pings where we connected
     first_ping: tuple[float, float] = (5.0, 10.0)  # until the one that shows whether the peer answers them
     pong: float = 10.0  # for the answer to one, from a peer that has answered one before
