@@ -5,7 +5,8 @@ is told the end too, whatever the de-registration looks like: it carries no feat
 all but the clock. The requests to one server about one user have one Call-ID and go one by one (RFC 3261 10.2).
 
 A server that fails although the user may stay registered without it (DefaultHandling 0) is told again, at growing
-intervals, until it answers or the registration ends: servers may start after their users.
+intervals, until it answers or the registration ends: servers may start after their users. The end is told again too,
+for as long as the server may take the user for registered by what it was told before.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -145,7 +146,8 @@ class ThirdPartyRegistration:
             told.again.cancel()
             told.again = None
         told.cseq += 1
-        told.ends_at = now + event.expires
+        if event.kind is not RegistrationType.DE_REGISTRATION:
+            told.ends_at = now + event.expires
         told.waiting = self._request(server, told, event)
         self._save(server, told, event.subscriber)
         self._send_next(server, told, event.subscriber, now)
@@ -193,10 +195,10 @@ class ThirdPartyRegistration:
         else:
             told.backoff.reset()
         told.sent = None
-        if failed and told.criterion.default_handling is DefaultHandling.SESSION_CONTINUED:
+        if failed and (expires == 0 or told.criterion.default_handling is DefaultHandling.SESSION_CONTINUED):
             asked = retry_after(outcome) if isinstance(outcome, Response) else None
             self._tell_again(server, told, subscriber, request, asked, now)
-        if told.waiting is None and (expires == 0 or refused):
+        if told.waiting is None and told.sent is None and (expires == 0 or refused):
             self._forget(server, told, subscriber)
         else:
             self._save(server, told, subscriber)
@@ -210,7 +212,8 @@ class ThirdPartyRegistration:
     ) -> None:
         """Repeat a REGISTER that failed, with what is left of its time, unless something newer waits or it is over.
 
-        `asked` is the Retry-After of the answer (RFC 3261 21.5.4).
+        `asked` is the Retry-After of the answer (RFC 3261 21.5.4). After an end, that time is what the server has been
+        told before.
         """
         at = now + told.backoff.next(asked)
         if told.waiting is not None or at >= told.ends_at:

@@ -28,7 +28,7 @@ class Told:
     """The one that was sent last, until the server has answered it."""
     waiting: Request | None = None
     ends_at: float = 0.0
-    """Until when the last order lasts, in seconds since the epoch."""
+    """Until when the server takes the user for registered, unless it is told the end; seconds since the epoch."""
     backoff: Backoff = field(default_factory=Backoff)
     again: Alarm | None = None
     """When a server that failed is told once more."""

@@ -103,6 +103,11 @@ class RegWatcher:
         return self._subscription is not None
 
     @property
+    def trying(self) -> bool:
+        """Whether there is a subscription, or one will be tried again."""
+        return self.watching or self._retry is not None
+
+    @property
     def subscription_state(self) -> str:
         return "none" if self._subscription is None else self._subscription.state.name.lower()
 
@@ -125,6 +130,12 @@ class RegWatcher:
         else:
             self._subscription.refresh(now)
         self._changed()
+
+    def ask(self, now: float) -> None:
+        """Whether the user is still registered: a refresh brings the state, or the end of the subscription."""
+        if self._subscription is not None:
+            self._untried = True  # 481 may only mean that the core lost the subscription
+            self._subscription.refresh(now)
 
     def left(self) -> None:
         """The user deregistered: the subscription ends by the core's last NOTIFY, and no other is made."""

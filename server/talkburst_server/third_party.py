@@ -26,6 +26,7 @@ from talkburst_server.reg_watcher import RegWatcher
 TABLE: Final = "registrations"
 DEFAULT_EXPIRES: Final = 3600
 # Seconds a registration may be overdue before the server takes it for ended: 64*T1 for the core's own news of the end.
+# As long the core may take to answer whether it has.
 GRACE: Final = 32.0
 # After a restart the reg event of every user is asked for; so many a second, for the core has other things to do.
 RESUMED_PER_SECOND: Final = 100
@@ -157,11 +158,23 @@ class ThirdPartyRegistrar:
         registration.watcher.left()
 
     def _expired(self, address: str, now: float) -> None:
-        """Overdue. As long as the reg event is followed it knows better: another client may be registered longer."""
+        """Overdue. The reg event knows better, another client may be registered longer; so the core is asked."""
         registration = self._registrations[address]
-        if registration.watcher.watching:
-            registration.overdue = self._agenda.schedule(now + DEFAULT_EXPIRES, partial(self._expired, address))
+        if not registration.watcher.watching:
+            self._has_expired(address, now)
             return
+        registration.watcher.ask(now)
+        registration.overdue = self._agenda.schedule(now + GRACE, partial(self._asked, address))
+
+    def _asked(self, address: str, now: float) -> None:
+        """The core has had its time to say that the user is gone. One that is away itself is asked again."""
+        registration = self._registrations[address]
+        if not registration.watcher.trying:
+            self._has_expired(address, now)
+            return
+        registration.overdue = self._agenda.schedule(now + DEFAULT_EXPIRES, partial(self._expired, address))
+
+    def _has_expired(self, address: str, now: float) -> None:
         self._decide("third-party registration expired", {"user": address})
         self._leave(address, now)
 

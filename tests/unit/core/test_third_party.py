@@ -278,3 +278,42 @@ def test_server_that_is_told_of_the_end_hears_nothing_of_the_registration_any_mo
     bench.register(expires=0, cseq=3)
     later = [sent.header("Expires") for sent in bench.advance(100).to_servers if sent.line.startswith("REGISTER")]
     assert set(later) == {"0"}
+
+
+def test_server_that_is_away_when_the_user_leaves_is_told_when_it_is_back(bench) -> None:
+    bench.answer(bench.register().to_servers[0], "200 OK")
+    (farewell,) = bench.register(expires=0, cseq=3).to_servers
+    bench.refuse(farewell.to)
+    (again,) = bench.advance(0.5).to_servers
+    assert (again.header("Expires"), again.header("CSeq")) == ("0", "3 REGISTER")
+    bench.refuse(again.to)
+    later, news = bench.restarted(after=600)
+    (third,) = news.to_servers
+    assert (third.header("Expires"), third.header("CSeq")) == ("0", "4 REGISTER")
+    assert third.header("Call-ID") == farewell.header("Call-ID")
+    later.answer(third, "200 OK")
+    assert later.advance(4000).to_servers == []
+    assert later.tables["told"] == {}
+
+
+def test_server_that_stays_away_is_told_of_an_end_until_the_registration_would_have_been_over(bench) -> None:
+    began = bench.now
+    bench.answer(bench.register(expires=600).to_servers[0], "200 OK")
+    bench.refuse(bench.register(expires=0, cseq=3).to_servers[0].to)
+    attempts = 0
+    while (news := bench.advance(120).to_servers) != []:
+        assert {sent.header("Expires") for sent in news} == {"0"}
+        attempts += 1
+        bench.refuse(news[-1].to)
+    assert attempts >= 3
+    assert bench.now <= began + 600 + 120
+    assert bench.tables["told"] == {}
+
+
+def test_user_who_comes_back_before_the_server_does_is_announced_and_not_bidden_farewell(bench) -> None:
+    bench.answer(bench.register().to_servers[0], "200 OK")
+    bench.refuse(bench.register(expires=0, cseq=3).to_servers[0].to)
+    (welcome,) = bench.register(cseq=5).to_servers
+    assert welcome.header("Expires") == "3600"
+    bench.answer(welcome, "200 OK")
+    assert bench.advance(300).to_servers == []

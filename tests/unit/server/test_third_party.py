@@ -204,8 +204,41 @@ def test_registration_without_a_reg_event_expires(bench):
 def test_while_the_reg_event_is_followed_it_says_when_the_user_leaves(registered):
     registered.third_party(expires=60)
     registered.accept_reg()
+    registered.notify_reg("")
+    (asked,) = registered.advance(60 + 32.1)
+    registered.answer(asked, 200, ("Expires", 600_000), ("Contact", "<sip:127.0.0.1:5054>"))
+    registered.notify_reg("")
     registered.advance(500)
     assert len(registered.server.third_party.registrations) == 1
+
+
+def overdue(registered):
+    """The core does not say that the user left, and does not refresh; what the server asks it then."""
+    registered.third_party(expires=60)
+    registered.accept_reg()
+    registered.notify_reg("")
+    (asked,) = registered.advance(60 + 32.1)
+    return asked
+
+
+def test_end_of_a_registration_that_the_core_could_not_tell_is_asked_for(registered, text):
+    registered.publish(text.settings("urn:uuid:1"))
+    asked = overdue(registered)
+    assert (asked.method, asked.get("Event"), asked.to.tag) == ("SUBSCRIBE", "reg", "notifier")
+    (anew,) = registered.answer(asked, 481)
+    assert (anew.method, anew.get("Event"), anew.to.tag) == ("SUBSCRIBE", "reg", None)
+    registered.answer(anew, 480)
+    assert len(registered.server.third_party.registrations) == 1
+    registered.advance(33)
+    assert registered.server.third_party.registrations == []
+    assert registered.server.settings.compositor.publications(ALICE) == []
+
+
+def test_core_that_is_away_when_it_is_asked_for_the_end_takes_nobody_along(registered):
+    overdue(registered)
+    registered.advance(200)
+    assert len(registered.server.third_party.registrations) == 1
+    assert [message.method for message in registered.advance(4000)][-1] == "SUBSCRIBE"
 
 
 def test_what_the_server_does_not_do_is_said_in_the_protocols_words(bench):
