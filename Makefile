@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= 5
 PYTHONS ?= 3.11 3.13
+# Tests in so many processes, file by file. WORKERS=0 runs them one after the other (a debugger wants that).
+WORKERS ?= 2
+AT_ONCE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 FLOW_TESTS := tests/unit tests/acceptance/test_demo.py tests/acceptance/test_scenarios.py tests/acceptance/test_by_hand.py
 
 .DEFAULT_GOAL := help
@@ -19,15 +22,15 @@ compose-demo: ## the same in containers: docker-compose.yml, where need be on a 
 	@docker/compose-demo $(COMPOSE)
 
 test: $(VENV)/.installed-test check ## gates (ruff, mypy --strict, import-linter), then the tests
-	$(BIN)/python -m pytest -m "not longer" $(PYTEST)
+	$(BIN)/python -m pytest $(AT_ONCE) -m "not longer" $(PYTEST)
 
 test-all: $(VENV)/.installed-test check ## gates, the other Pythons, then every test, the longer ones too
 	@$(MAKE) --no-print-directory test-pythons \
 	  PYTHONS="$(filter-out $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'),$(PYTHONS))"
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest $(AT_ONCE) $(PYTEST)
 
 test-pythons: ## unit and flow tests on each of PYTHONS="3.11 3.13", each in an environment of its own
-	@for version in $(PYTHONS); do tests/with-python $$version $(FLOW_TESTS) || exit 1; done
+	@for version in $(PYTHONS); do tests/with-python $$version $(AT_ONCE) $(FLOW_TESTS) || exit 1; done
 
 check: $(VENV)/.installed-test ## the gates alone
 	$(BIN)/ruff check .
@@ -36,10 +39,10 @@ check: $(VENV)/.installed-test ## the gates alone
 	$(BIN)/lint-imports
 
 acceptance: $(VENV)/.installed-test ## the tests that start the real daemons
-	$(BIN)/python -m pytest tests/acceptance $(PYTEST)
+	$(BIN)/python -m pytest $(AT_ONCE) tests/acceptance $(PYTEST)
 
 interop: $(VENV)/.installed-test ## the tests with programs of others: SIPp, tshark, ...
-	$(BIN)/python -m pytest tests/interop $(PYTEST)
+	$(BIN)/python -m pytest $(AT_ONCE) tests/interop $(PYTEST)
 
 torture: $(VENV)/.installed-test ## sends the torture messages of RFC 4475 and 5118, writes docs/torture.md
 	@PYTHONPATH=tests/acceptance:tests/torture $(BIN)/python -m torture_page docs/torture.md

@@ -1,6 +1,7 @@
 """Fixtures of the tests that start real daemons: the demo as a command, ports that are free."""
 
 import json
+import os
 import random
 import socket
 from collections.abc import Callable
@@ -39,8 +40,11 @@ def demo(tmp_path: Path) -> Demo:
     return run
 
 
-# Below what Linux gives to outgoing connections, so that none takes a port between the choice and the use.
-PORTS = range(20_000, 32_000)
+# Below what Linux gives to outgoing connections, so that none takes a port between the choice and the use; each of
+# the processes that run tests at the same time (gw0, gw1, ...) has ports of its own.
+WORKERS = 8
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+PORTS = range(20_000 + WORKER, 32_000, WORKERS)
 
 
 @pytest.fixture

@@ -38,8 +38,13 @@ class Ran:
 
 
 def environment() -> dict[str, str]:
-    """The caller's, without what would configure Talkburst behind a test's back."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("TALKBURST_")}
+    """The caller's, without what would configure Talkburst behind a test's back.
+
+    Nor with what keeps Python from storing what it compiled: as at its users', only the first start of a daemon does.
+    """
+    others = {key: value for key, value in os.environ.items() if not key.startswith("TALKBURST_")}
+    others.pop("PYTHONDONTWRITEBYTECODE", None)
+    return others
 
 
 async def command(
