@@ -13,7 +13,7 @@ from talkburst.daemon.address import show_host_port
 from talkburst.daemon.control import Command
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, Settings
-from talkburst.daemon.shown import Listing
+from talkburst.daemon.shown import Counted, Listing
 from talkburst.daemon.start_error import StartError, cannot_listen, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
@@ -31,6 +31,7 @@ from talkburst_core.bindings import Binding, Registration
 from talkburst_core.core import Core
 from talkburst_core.destination import CLIENTS, SERVERS
 from talkburst_core.policy import Policy
+from talkburst_core.profile import Subscriber
 from talkburst_core.registration_update import Limits
 
 SOFTWARE: Final = f"talkburst-core/{talkburst.__version__}"
@@ -137,7 +138,7 @@ class CoreDaemon:
         """Users, who of them is registered where, who watches, which servers were told."""
         now = self._clock.now()
         return {
-            "subscribers": len(self.core.subscribers),
+            "subscribers": Counted(self.core.subscribers, self._subscriber, _names_of_subscriber, same_user=True),
             "registrations": Listing(
                 self.core.registrar.registrations(),
                 lambda each: self._registration(each, now),
@@ -153,6 +154,15 @@ class CoreDaemon:
             "counters": dict(self._engine.counters),
         }
 
+    def _subscriber(self, subscriber: Subscriber) -> dict[str, object]:
+        registration = self.core.registrar.registration(subscriber.key)
+        return {
+            "private_ids": list(subscriber.private_ids),
+            "identities": [identity.uri for identity in subscriber.identities],
+            "criteria": [f"{each.priority}: {each.server.server_name}" for _, each in subscriber.criteria()],
+            "registered": registration is not None and registration.active,
+        }
+
     def _registration(self, registration: Registration, now: float) -> dict[str, object]:
         subscriber = registration.subscriber
         return {
@@ -161,6 +171,11 @@ class CoreDaemon:
             "contacts": [_contact(binding, now) for binding in registration.bindings],
             "told": sorted(self.core.third_party.told(subscriber)),
         }
+
+
+def _names_of_subscriber(subscriber: Subscriber) -> Iterator[str]:
+    yield from (identity.uri for identity in subscriber.identities)
+    yield from subscriber.private_ids
 
 
 def _names(registration: Registration) -> Iterator[str]:

@@ -90,6 +90,15 @@ async def test_show_of_somebody_unknown_says_so_and_exits_with_1(state: Path) ->
     assert "ask without an identity" in err
 
 
+async def test_show_of_somebody_who_has_a_profile_says_that_nobody_is_registered(state: Path) -> None:
+    for name in ("sip:bob@ims.example", "tel:+12025550102"):
+        core = json.loads(await show("core", state, name, "--json"))
+        [profile] = core["subscribers"]
+        assert profile["private_ids"] == ["bob@ims.example"]
+        assert profile["criteria"] == ["0: sip:poc.ims.example", "1: sip:poc.ims.example"]
+        assert (profile["registered"], core["registrations"]) == (False, [])
+
+
 async def test_long_lists_are_cut_and_say_how_many_entries_are_left(state: Path) -> None:
     status, out, err = await talkburst("xdms", "show", "--state", str(state), "--limit", "1")
     assert status == 0

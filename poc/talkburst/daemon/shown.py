@@ -69,6 +69,10 @@ class Listing(Sequence[Shown], Generic[T]):
         return Listing(found, self._shown, self._names, same_user=self.same_user)
 
 
+class Counted(Listing[T]):
+    """One of which only the length is shown, unless somebody asks for an identity."""
+
+
 class Table(Mapping[str, Any]):
     """A table of `show` by identity."""
 
@@ -104,7 +108,9 @@ def select(shown: Mapping[str, object], of: object = None, limit: object = None)
     answer: Shown = {}
     more: dict[str, int] = {}
     for key, value in shown.items():
-        if isinstance(value, Listing | Table):
+        if isinstance(value, Counted):
+            answer[key] = len(value)
+        elif isinstance(value, Listing | Table):
             count = len(value) if limit is None else min(limit, len(value))
             answer[key] = value[:count] if isinstance(value, Listing) else dict(islice(value.items(), count))
             if count < len(value):

@@ -110,7 +110,7 @@ def demo(
         raise click.BadParameter(f"{pcap}: there is no directory {pcap.absolute().parent}")
     directory = state or Path(tempfile.mkdtemp(prefix="talkburst-demo-"))
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise click.BadParameter(f"{directory}: {error.strerror}") from None
     options = Options(

@@ -6,6 +6,7 @@ file is in WAL mode with full synchronisation: what `run` returned for survives 
 
 import asyncio
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
@@ -47,6 +48,7 @@ class GroupCommit:
         with contextlib.ExitStack() as opened:
             self._lock = StateLock(path)
             opened.callback(self._lock.release)
+            _create_private(path)
             try:
                 # The writer is opened here, so that faults show at once, and used by its thread alone.
                 self._writer = self._connect(opened)
@@ -171,3 +173,15 @@ def _deliver(settled: list[_Settled]) -> None:
             waiting.future.set_result(result)
         else:
             waiting.future.set_exception(error)
+
+
+def _create_private(path: Path) -> None:
+    """Makes the file where there is none, for its owner alone: what is in it, such as the key of nonces, is for nobody
+    else. SQLite gives the files beside it the same mode.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreError(f"cannot open {path}: {error.strerror}") from None

@@ -240,7 +240,7 @@ class SettingsSession:
             self._tell(Fate.PUBLISHED, "")
 
     def _on_failed(self, outcome: Response | Failure, delay: float | None, now: float) -> None:
-        why = f"{outcome.status} {outcome.reason}" if isinstance(outcome, Response) else "no answer"
+        why = _words(outcome)
         what = "settings not published" if delay is None else "settings not published, trying again"
         self._decide(what, {"why": why, "seconds": delay})
         if delay:
@@ -258,6 +258,12 @@ class SettingsSession:
         changes, self._changes = self._changes, []
         for on_fate in changes:
             on_fate(fate, why)
+
+
+def _words(outcome: Response | Failure) -> str:
+    if isinstance(outcome, Response):
+        return f"{outcome.status} {outcome.reason}"
+    return "no answer" if outcome is Failure.TIMEOUT else "the core cannot be reached"
 
 
 def _brief(entity: Entity) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ConfigurationError, CoreSettings, Settings, Trust
+from talkburst.daemon.shown import select
 from talkburst.daemon.start_error import StartError
 from talkburst.obs.trace import Trace
 from talkburst.store import Change, SqliteState
@@ -41,7 +42,7 @@ async def test_daemon_listens_for_clients_and_for_servers_and_challenges(tmp_pat
                 client.sendto(REGISTER.replace(b"c\r\nCSeq", port.encode() + b"\r\nCSeq"), ("127.0.0.1", int(port)))
                 answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 65535), 5)
                 assert answer.startswith(b"SIP/2.0 401 Unauthorized\r\n")
-        assert core.show()["subscribers"] == 4
+        assert select(core.show())["subscribers"] == 4
         assert core.show()["registrations"] == []
     finally:
         await core.stop()

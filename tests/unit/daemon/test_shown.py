@@ -5,7 +5,7 @@ import json
 import pytest
 
 from talkburst.daemon.outline import outline
-from talkburst.daemon.shown import Listing, Table, select
+from talkburst.daemon.shown import Counted, Listing, Table, select
 
 
 class Users:
@@ -51,6 +51,13 @@ def test_an_identity_selects_what_concerns_its_user_under_any_name(asked):
         "watchers": [{"watches": "x-u7@ims.example"}],
         "documents": {"sip:u7@ims.example": {"uri": "sip:u7@ims.example"}},
     }
+
+
+def test_of_what_is_counted_the_entries_are_shown_to_who_asks_for_one_of_them():
+    items = ["sip:u1@ims.example", "sip:u2@ims.example"]
+    shown = {"profiles": Counted(items, lambda uri: {"uri": uri}, lambda uri: [uri])}
+    assert select(shown) == select(shown, limit=1) == {"profiles": 2}
+    assert select(shown, of="u2@ims.example") == {"profiles": [{"uri": "sip:u2@ims.example"}]}
 
 
 @pytest.mark.parametrize(

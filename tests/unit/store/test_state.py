@@ -58,6 +58,16 @@ async def test_rows_are_there_when_the_file_is_opened_again(tmp_path: Path) -> N
     await second.close()
 
 
+async def test_files_are_for_their_owner_alone_whatever_the_directory_lets_others_do(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    store = SqliteState(tmp_path / "core.db")
+    await store.commit([Change("keys", "nonce", {"key": "00"})])
+    assert {file.name: file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == dict.fromkeys(
+        ("core.db", "core.db-lock", "core.db-shm", "core.db-wal"), 0
+    )
+    await store.close()
+
+
 async def test_commits_that_wait_together_are_one(tmp_path: Path) -> None:
     store = SqliteState(tmp_path / "core.db")
     await asyncio.gather(*(store.commit([Change("t", str(number), {"n": number})]) for number in range(100)))

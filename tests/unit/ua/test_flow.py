@@ -391,6 +391,19 @@ def test_a_change_that_the_server_cannot_take_now_is_told_to_wait_and_published_
     assert len(told) == 1
 
 
+def test_a_change_while_nothing_listens_at_the_core_says_so_and_is_published_later(make_world, make_device):
+    world, told = make_world(), Told()
+    device = make_device(world)
+    device.start(20)
+    core = world.engines.pop(("127.0.0.1", 5060))
+    device.client.adopt(world.now, Wishes("manual"), told)
+    world.run(0.1)
+    assert told == [("pending", "the core cannot be reached; trying again")]
+    world.engines["127.0.0.1", 5060] = core
+    world.run(60)
+    assert world.stored() == {ONE: "manual"}
+
+
 def test_going_back_to_a_configuration_that_publishes_nothing_withdraws(make_world, make_device):
     world, told = make_world(), Told()
     device = make_device(world, publish=False)
