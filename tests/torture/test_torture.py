@@ -168,3 +168,9 @@ def test_a_port_within_the_brackets_is_none() -> None:
 @pytest.mark.parametrize("name", ["via-received-param-with-delim", "via-received-param-no-delim"])
 def test_received_is_read_with_and_without_brackets(name: str) -> None:
     assert read(name).via.received == "2001:db8::9:255"
+
+
+def test_what_is_behind_the_length_is_no_part_of_the_message() -> None:
+    assert read("dblreq").body == b""
+    assert read("mpart01").body == BY_NAME["mpart01"].body
+    assert b"\x00" in read("mpart01").body

@@ -16,7 +16,9 @@ _BEGINNING = """# Torture table
 Every case of RFC 4475 (SIP torture tests) and RFC 5118 (the same for IPv6), as messages of our own that have the same
 oddities and are meant for `ims.example`. They are in `tests/torture`; each was sent over UDP to a running `talkburst
 core` and to a running `talkburst client`, and read by the parser alone. `make torture` sends them again and writes this
-page; a test holds it to what comes of them.
+page; a test holds it to what comes of them. Where Debian's doc-rfc-informational is installed, the tests also take the
+messages of the RFCs out of their texts and send those: their statuses are the same, but that the core asks who sent
+what it would forward.
 
 {verdict}
 
