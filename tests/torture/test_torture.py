@@ -36,9 +36,10 @@ def test_the_page_is_what_came_of_the_rows(observed: dict[str, Seen]) -> None:
     assert PAGE.read_text() == page(ROWS, observed), "`make torture` writes it"
 
 
-def test_a_page_says_which_row_is_not_as_expected(observed: dict[str, Seen]) -> None:
-    broken = {**observed, "wsinv": Seen("400", "400", "400")}
-    written = page(ROWS, broken)
+def test_a_page_says_which_row_is_not_as_expected() -> None:
+    right = {row.name: Seen(**{column: getattr(row, column) for column in COLUMNS}) for row in ROWS}
+    assert f"{len(ROWS)} rows, all as expected." in page(ROWS, right)
+    written = page(ROWS, {**right, "wsinv": Seen("400", "400", "400")})
     assert "1 NOT as expected: wsinv." in written
     assert "**400**, expected well-formed" in written
 

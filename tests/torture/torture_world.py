@@ -242,7 +242,10 @@ async def _answer_client(made: World, rows: list[Row], seen: dict[str, Seen]) ->
     """
     registrar = made.registrar
     for row in sorted(rows, key=lambda row: ("dropped" not in row.ua, row.name)):
-        first = _parsed((await registrar.until(_is("REGISTER"), len(registrar.heard)))[0])
+        asked = await registrar.until(_is("REGISTER"), len(registrar.heard))
+        if not asked:
+            break  # a row that was to be dropped has been taken, and ended the asking
+        first = _parsed(asked[0])
         branch = (first.via.branch or "").encode()
         after = len(registrar.heard)
         registrar.send(fitted(row, first, _more(row, first), b"401"), made.client)
