@@ -123,7 +123,7 @@ def _active(
     """RFC 3680 5.1; an identity that was only registered along with another is "created" (RFC 5628 8.2)."""
     contact = _contact(binding, number, "active", _event(registration, binding, identity))
     contact.expires = binding.remaining(now)
-    contact.duration_registered = int(now - binding.registered_at)
+    contact.duration_registered = max(0, int(now - binding.registered_at))  # unsigned; clocks are set back
     contact.q = binding.q
     return contact
 

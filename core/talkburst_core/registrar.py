@@ -81,6 +81,9 @@ class Registrar:
         self._alarms.clear()
         self._registrations = {registration.subscriber.key: registration for registration in restored}
         for registration in restored:
+            for binding in registration.bindings:
+                # Nobody is granted more than that; it was stored by a clock that was ahead of this one.
+                binding.expires_at = min(binding.expires_at, resume_at + self.limits.longest)
             ended = (each.binding.id for each in registration.ended)
             given = highest_number([*(binding.id for binding in registration.bindings), *ended])
             self._contact_count = max(self._contact_count, given)

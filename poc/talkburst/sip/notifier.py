@@ -192,6 +192,9 @@ class Notifier:
 
     def _take_back(self, subscription: NotifierSubscription, now: float, resume_at: float | None) -> None:
         if subscription.ending is None:
+            # Nobody is granted more than that; it was stored by a clock that was ahead of this one.
+            longest = self._packages[subscription.package].max_expires
+            subscription.expires_at = min(subscription.expires_at, (resume_at or now) + longest)
             self._enter(subscription, max(subscription.expires_at, resume_at or 0.0))
         if subscription.due:
             self._engine.agenda.schedule(now if resume_at is None else resume_at, partial(self._resume, subscription))

@@ -30,6 +30,21 @@ def test_what_the_first_200_promised_is_what_a_fetch_shows_after_the_restart(reg
     assert answer.header("Contact") == "<sip:alice@127.0.0.1:5090>;+g.poc.talkburst;expires=3000"
 
 
+def test_after_a_clock_that_was_a_month_ahead_nothing_lasts_longer_than_is_ever_granted(registered: Any) -> None:
+    registered.subscribe()
+    again, _ = registered.restarted(after=-30 * 86400)
+    [answer] = again.register(contact="", cseq=5)
+    assert answer.header("Contact") == "<sip:alice@127.0.0.1:5090>;+g.poc.talkburst;expires=3600"
+    [kept] = again.core.notifier.subscriptions
+    assert kept.expires_at <= again.now + 600_000
+    again.subscribe(call_id="another")
+    document = again.sent[-1].text
+    assert 'duration-registered="0"' in document
+    assert document.count('expires="3600"') == 3
+    again.advance(3601)
+    assert not again.core.registrar.registration("sip:alice@ims.example").active
+
+
 def test_a_refresh_after_the_restart_is_no_second_contact(registered: Any) -> None:
     again, _ = registered.restarted(after=600)
     answer, third_party = again.register(cseq=3)
