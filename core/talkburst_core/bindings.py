@@ -93,8 +93,19 @@ class Registration:
     def active(self) -> bool:
         return bool(self.bindings)
 
-    def apply(self, update: Update, aor: str, now: float, new_id: Callable[[], str]) -> Refusal | None:
-        """Performs all of `update`, or nothing and says why not. `aor` is the identity that To names."""
+    def apply(
+        self,
+        update: Update,
+        aor: str,
+        now: float,
+        new_id: Callable[[], str],
+        is_lost: Callable[[Binding], bool] = lambda binding: False,
+    ) -> Refusal | None:
+        """Performs all of `update`, or nothing and says why not. `aor` is the identity that To names.
+
+        Where there are too many contacts, those that nothing can reach any more (`is_lost`) make room, the oldest
+        first.
+        """
         if update.wildcard:
             return self._clear(update, now)
         bindings, gone, untouched = list(self.bindings), list[Binding](), list(self.bindings)
@@ -107,9 +118,13 @@ class Registration:
             elif any(_same_uri(other, wish) for other in update.wishes if other is not wish):
                 return Refusal(400, f"Contact {wish.contact.uri} comes more than once")
             _perform(bindings, gone, previous, _binding(wish, update, previous, now, new_id))
-        if len(bindings) > max(MOST_CONTACTS, len(self.bindings)):
+        surplus = len(bindings) - max(MOST_CONTACTS, len(self.bindings))
+        lost = [binding for binding in untouched if is_lost(binding)][:surplus] if surplus > 0 else []
+        if surplus > len(lost):
             return Refusal(403, f"A user has at most {MOST_CONTACTS} contacts")
-        self.bindings = bindings
+        self.bindings = [binding for binding in bindings if binding not in lost]
+        for binding in lost:
+            self._end(binding, ContactEvent.DEACTIVATED, now)
         for binding in gone:
             self._end(binding, ContactEvent.UNREGISTERED, now)
         if self.bindings and update.expires:

@@ -12,10 +12,10 @@ from typing import Final
 from talkburst.sip import NameAddr, Request, Response, SipUri, parse_uri, response_to
 from talkburst.sip.agenda import Alarm
 from talkburst.sip.engine import Engine, ServerTransaction
-from talkburst.sip.flow import Flow
+from talkburst.sip.flow import Flow, unbracketed
 from talkburst.sip.journal import Journal, Row, Rows
 from talkburst_core.authentication import REGISTRAR, Authenticated, Authentication, Decide
-from talkburst_core.bindings import ContactEvent, Registration
+from talkburst_core.bindings import Binding, ContactEvent, Registration
 from talkburst_core.filter_criteria import RegistrationType
 from talkburst_core.identity import Claims
 from talkburst_core.profile import Identity, Subscriber, Subscribers
@@ -145,7 +145,7 @@ class Registrar:
             return update
         registration = self._registrations.get(who.subscriber.key) or Registration(who.subscriber)
         was_active = registration.active
-        refusal = registration.apply(update, identity.aor, now, self._new_contact_id)
+        refusal = registration.apply(update, identity.aor, now, self._new_contact_id, self._is_lost)
         if refusal is not None:
             self.decide(f"{refusal.status} to REGISTER: {refusal.reason}", {"call_id": request.call_id})
             return refusal
@@ -157,6 +157,15 @@ class Registrar:
         else:
             self._report(registration, was_active, update, identity, request, response, now)
         return None
+
+    def _is_lost(self, binding: Binding) -> bool:
+        """Whether a contact names the client's own end of a connection that is closed: nobody listens there.
+
+        A client that has no instance id leaves one behind with each connection.
+        """
+        uri, flow = binding.contact.uri, binding.flow
+        own_end = isinstance(uri, SipUri) and (unbracketed(uri.host), uri.port) == flow.remote
+        return bool(flow.connection) and own_end and not binding.path and not self.engine.is_open(flow)
 
     def _new_contact_id(self) -> str:
         self._contact_count += 1

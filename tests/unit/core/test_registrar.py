@@ -239,3 +239,33 @@ def test_retransmitted_register_gets_the_stored_answer(bench) -> None:
         CSeq: 1 REGISTER
     """
     assert bench.client(text)[0].text == bench.client(text)[0].text
+
+
+def _from_a_connection_of_its_own(bench, number, closed):
+    """A client without instance id registers its end of a connection; the status of the answer."""
+    source = ("127.0.0.1", 6000 + number)
+    sent = bench.register(
+        contact=f"<sip:alice@127.0.0.1:{source[1]};transport=tcp>", source=source, call_id=f"run{number}"
+    )
+    if closed:
+        bench.fail(sent.to_clients[0].flow)
+    return sent.to_clients[0].message.status
+
+
+def test_contacts_on_connections_that_are_closed_make_room_for_new_ones(make_bench):
+    bench = make_bench(transport="TCP")
+    assert {_from_a_connection_of_its_own(bench, number, closed=number < 40) for number in range(60)} == {200}
+    bound = [
+        binding.contact.uri.port for binding in bench.core.registrar.registration("sip:alice@ims.example").bindings
+    ]
+    assert bound == [*range(6028, 6060)]
+
+
+def test_contacts_on_connections_that_are_open_are_not_given_up(make_bench):
+    bench = make_bench(transport="TCP")
+    statuses = [_from_a_connection_of_its_own(bench, number, closed=number == 5) for number in range(34)]
+    assert statuses == [*[200] * 33, 403]
+    bound = [
+        binding.contact.uri.port for binding in bench.core.registrar.registration("sip:alice@ims.example").bindings
+    ]
+    assert bound == [6000 + number for number in range(33) if number != 5]
