@@ -165,11 +165,13 @@ class CoreDaemon:
 
     def _registration(self, registration: Registration, now: float) -> dict[str, object]:
         subscriber = registration.subscriber
+        told = self.core.third_party.told(subscriber)
         return {
             "identities": [identity.uri for identity in subscriber.identities],
             "barred": [identity.uri for identity in subscriber.identities if identity.barred],
             "contacts": [_contact(binding, now) for binding in registration.bindings],
-            "told": sorted(self.core.third_party.told(subscriber)),
+            "told": sorted(server for server in told if not told[server].unanswered),
+            "not_answered": sorted(server for server in told if told[server].unanswered),
         }
 
 

@@ -198,7 +198,7 @@ class ThirdPartyRegistration:
         if failed and (expires == 0 or told.criterion.default_handling is DefaultHandling.SESSION_CONTINUED):
             asked = retry_after(outcome) if isinstance(outcome, Response) else None
             self._tell_again(server, told, subscriber, request, asked, now)
-        if told.waiting is None and told.sent is None and (expires == 0 or refused):
+        if not told.unanswered and (expires == 0 or refused):
             self._forget(server, told, subscriber)
         else:
             self._save(server, told, subscriber)

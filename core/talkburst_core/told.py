@@ -33,6 +33,11 @@ class Told:
     again: Alarm | None = None
     """When a server that failed is told once more."""
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether the server still has to answer, or failed and is to be told again."""
+        return self.waiting is not None or self.sent is not None
+
     def to_row(self, user: str, server: str) -> Row:
         owed = self.waiting or self.sent
         return {

@@ -70,7 +70,9 @@ async def test_show_of_an_identity_tells_what_each_daemon_knows_of_that_user_alo
     identity = "tel:+12025550101"
     for name in (identity, "sip:+12025550101@ims.example", "sip:alice@ims.example", "alice@ims.example"):
         core = json.loads(await show("core", state, name, "--json"))
-        assert [each["barred"] for each in core["registrations"]] == [[]]
+        [registration] = core["registrations"]
+        assert registration["barred"] == []
+        assert (registration["told"], registration["not_answered"]) == (["sip:poc.ims.example"], [])
         assert len(core["subscriptions"]) == 2
         assert "counters" not in core
     server = json.loads(await show("server", state, identity, "--json"))

@@ -280,6 +280,19 @@ def test_server_that_is_told_of_the_end_hears_nothing_of_the_registration_any_mo
     assert set(later) == {"0"}
 
 
+def test_server_that_has_not_answered_does_not_count_as_told(bench) -> None:
+    def unanswered() -> bool:
+        alice = bench.subscribers.by_private_id("alice@ims.example")
+        return bench.core.third_party.told(alice)["sip:poc.ims.example"].unanswered
+
+    first = bench.register().to_servers[0]
+    assert unanswered()
+    bench.refuse(first.to)
+    assert unanswered()
+    bench.answer(bench.advance(0.5).to_servers[0], "200 OK")
+    assert not unanswered()
+
+
 def test_server_that_is_away_when_the_user_leaves_is_told_when_it_is_back(bench) -> None:
     bench.answer(bench.register().to_servers[0], "200 OK")
     (farewell,) = bench.register(expires=0, cseq=3).to_servers
