@@ -111,7 +111,10 @@ def ladder(capture: Path, named: list[tuple[str, tuple[str, int]]]) -> None:
     """Draw the messages of CAPTURE as a ladder, with the numbers of the steps they are."""
     checker = Checker(roles_named(named))
     _escape_unknown_letters()
-    events = [event for frame in _read(capture) for event in checker.feed(frame)]
+    read = _read(capture)
+    _need_sip(read.frames, _searched(read, capture))
+    events = [event for frame in read for event in checker.feed(frame)]
+    _tell_passed_over(checker.passed_over)
     click.echo(Ladder(ascii_only=needs_ascii(sys.stdout), width=columns(sys.stdout)).draw(events))
 
 
@@ -154,11 +157,22 @@ def close(reports: list[Report], file: Path | None) -> int:
 
 def _judge(capture: Path, roles: Roles, wait: float) -> list[Report]:
     read = _read(capture)
-    _need_sip(read.frames, f"{read.packets} packet{'s' * (read.packets != 1)} of {capture}")
+    _need_sip(read.frames, _searched(read, capture))
     checker = Checker(roles, wait)
     for frame in read:
         checker.add(frame)
+    _tell_passed_over(checker.passed_over)
     return checker.reports(read.frames[-1].time, ended=True)
+
+
+def _searched(read: CaptureFile, capture: Path) -> str:
+    return f"{read.packets} packet{'s' * (read.packets != 1)} of {capture}"
+
+
+def _tell_passed_over(text: str) -> None:
+    """A message that is too broken to be judged is in no verdict; that it came is told all the same."""
+    if text:
+        click.echo(text, err=True)
 
 
 def _need_sip(frames: list[Frame], searched: str) -> None:
@@ -205,6 +219,7 @@ async def _listen(hep: str, roles: Roles, wait: float, flows: int, file: Path | 
     count = len(live.frames)
     _need_sip(live.frames, f"{count} frame{'s' * (count != 1)} reported to {transport}:{show_host_port(*address)}")
     late = _beyond(early, live.reports(ended=True))
+    _tell_passed_over(live.passed_over)
     show_verdicts(late, named=flows > 1 or len(late) > 1)
     return close([*early, *late], file)
 

@@ -79,6 +79,11 @@ class LiveCheck:
             except TimeoutError:
                 continue
 
+    @property
+    def passed_over(self) -> str:
+        """What is to be said of frames that are too broken to be judged, as far as they are shown."""
+        return self._checker.passed_over
+
     def reports(self, ended: bool) -> list[Report]:
         """The verdicts over all frames so far, put into the order of their times; shows what was still held back."""
         self._release(0.0)

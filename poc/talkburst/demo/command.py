@@ -141,6 +141,10 @@ def _placed(host: str, ports: Sequence[str], external: Sequence[str], scenario: 
             f"--scenario {scenario} with --external client and core: nothing of ours would see the second client; "
             "leave one of them to us"
         )
+    outside = SCENARIOS[scenario].flows if "client" in placed.external else 0
+    for number, name in enumerate(("client", "client-2"), 1):
+        if placed.ports.get(name) and (number == outside or number > SCENARIOS[scenario].flows):
+            raise click.UsageError(f"--port {name}={placed.ports[name]}: there is no {name} of ours to listen there")
     return placed
 
 

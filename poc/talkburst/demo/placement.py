@@ -83,7 +83,22 @@ def placement(host: str, ports: Sequence[str], external: Sequence[str]) -> Place
             "--external for all four roles leaves nobody to tell what happens; to judge programs that are all yours, "
             "let them report with HEP to `talkburst check --hep`, or give it a capture"
         )
-    return Placement(here, dict(_port(text) for text in ports), peers)
+    return Placement(here, _ports(ports, peers), peers)
+
+
+def _ports(texts: Sequence[str], peers: Mapping[Role, External]) -> dict[str, int]:
+    """The ports by name, of each the last that was said."""
+    found: dict[str, int] = {}
+    for text in texts:
+        name, number = _port(text)
+        found.pop(name, None)
+        role = name.partition("-")[0]
+        if number and role != "client" and role in peers:
+            raise PlacementError(f"--port {text}: the {role} is yours; where it is, says --external {role}=HOST:PORT")
+        if number and (other := next((other for other, taken in found.items() if taken == number), None)):
+            raise PlacementError(f"--port {text}: {other} has this port already")
+        found[name] = number
+    return found
 
 
 def _port(text: str) -> tuple[str, int]:
@@ -112,6 +127,8 @@ def _external(text: str, here: str) -> External:
     host, port, root = _url(option, place) if "://" in place else (*_host_and_port(option, place), XCAP_ROOT)
     if "://" in place and role != "xdms":
         raise PlacementError(f"{option}: only an xdms has a URL; must be {role}=HOST:PORT")
+    if port == 0:
+        raise PlacementError(f"{option}: port 0 is none; must be that on which your program listens")
     addresses = _look_up(option, host)
     _check_reachable(option, addresses, here)
     port = port if port is not None else DEMO_PORTS.get(role, 0)
@@ -139,7 +156,7 @@ def _url(option: str, text: str) -> tuple[str, int, str]:
         raise PlacementError(f"{option}: {error}") from None
     if parts.scheme != "http" or not parts.hostname or parts.query or parts.fragment:
         raise PlacementError(f"{option}: must be an XCAP root such as http://{LOOPBACK}:8080{XCAP_ROOT}")
-    return parts.hostname, port or HTTP, parts.path
+    return parts.hostname, HTTP if port is None else port, parts.path
 
 
 def _look_up(option: str, host: str) -> tuple[str, ...]:

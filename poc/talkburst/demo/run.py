@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import shutil
 import signal
 import sys
@@ -88,7 +89,8 @@ class DemoRun:
             click.echo(f"demo: {error}", err=True)
             status = 1
         except PortError as error:
-            click.echo(f"demo: {error.strerror} (--port names another)", err=True)
+            option = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
+            click.echo(f"demo: {error.strerror} ({option} names another)", err=True)
             status = 1
         except OSError as error:
             click.echo(f"demo: {error.filename or self._options.directory}: {error.strerror}", err=True)

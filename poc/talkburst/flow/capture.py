@@ -10,7 +10,7 @@ from talkburst.flow.message import Facts, ObservedMessage, Sighting, Transaction
 from talkburst.flow.registration import contact_of, host_and_port, identities
 from talkburst.flow.roles import HOP_ENDS, Hop, Role, Roles, hop_between, role_of_node
 from talkburst.obs.frame import Endpoint, Frame
-from talkburst.sip import Malformed, Request, Response, is_keepalive, parse_message
+from talkburst.sip import HeaderError, Malformed, Request, Response, is_keepalive, parse_message
 
 # Messages whose ends could not be told yet. More than this of unknown traffic is somebody else's.
 UNCLEAR_LIMIT = 2000
@@ -59,7 +59,7 @@ class Capture:
     """Everything seen so far.
 
     `reporting` are the roles that reported by themselves (HEP), `hops` those of which anything at all was seen,
-    `unreadable` counts frames that are no SIP or too broken to be told apart.
+    `unreadable` counts frames that are no SIP or too broken to be told apart, `first_unreadable` is one, and why.
     """
 
     def __init__(self, named: Roles) -> None:
@@ -70,6 +70,7 @@ class Capture:
         self.reporting: set[Role] = set()
         self.hops: set[Hop] = set()
         self.unreadable = 0
+        self.first_unreadable: tuple[Frame, str] | None = None
         self._messages: dict[MessageKey, ObservedMessage] = {}
         self._transactions: dict[tuple[Hop, TransactionKey], Transaction] = {}
         self._by_call_id: dict[str, list[ObservedMessage]] = {}
@@ -131,11 +132,18 @@ class Capture:
         if is_keepalive(frame.payload):
             return []
         sip = parse_message(frame.payload)
-        facts = None if isinstance(sip, Malformed) else read_facts(sip)
-        if isinstance(sip, Malformed) or facts is None:
-            self.unreadable += 1
-            return []
+        if isinstance(sip, Malformed):
+            return self._pass_over(frame, sip.text)
+        try:
+            facts = read_facts(sip)
+        except HeaderError as error:
+            return self._pass_over(frame, str(error))
         return self._place(frame, sip, facts)
+
+    def _pass_over(self, frame: Frame, why: str) -> list[ObservedMessage | HttpSighting]:
+        self.unreadable += 1
+        self.first_unreadable = self.first_unreadable or (frame, why)
+        return []
 
     def _try_unclear_again(self) -> list[ObservedMessage | HttpSighting]:
         found: list[ObservedMessage | HttpSighting] = []

@@ -1,6 +1,7 @@
-"""Capture files: pcap and pcapng into packets with their link type and time."""
+"""Capture files: pcap and pcapng into packets with their link type and time, as they are or packed with gzip."""
 
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -17,6 +18,9 @@ _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _PACKET = 1, 2, 3, 6
 _TSRESOL, _TSOFFSET = 9, 14
 # Far above every snap length; more is a damaged length field.
 _MAX_BLOCK: Final = 1 << 24
+_GZIP: Final = b"\x1f\x8b"
+# What a packed file may hold; zeros are packed a thousand to one.
+_MAX_UNPACKED: Final = 1 << 30
 
 
 class CaptureError(Exception):
@@ -24,11 +28,15 @@ class CaptureError(Exception):
 
 
 class Packet(NamedTuple):
-    """One captured packet; `time` in seconds since the epoch, `link` a LINKTYPE_ number."""
+    """One captured packet; `time` in seconds since the epoch, `link` a LINKTYPE_ number.
+
+    `cut`: the capture did not keep all of it.
+    """
 
     time: float
     link: int
     data: bytes
+    cut: bool = False
 
 
 class _Interface(NamedTuple):
@@ -39,11 +47,14 @@ class _Interface(NamedTuple):
 
 
 class PacketFile:
-    """The packets of a capture. `warnings` fills while they are read. Raises `CaptureError` for what is no capture."""
+    """The packets of a capture. `warnings` fills while they are read. Raises `CaptureError` for what is no capture.
+
+    Wireshark and tshark read and write captures that are packed with gzip, and so do many who send one.
+    """
 
     def __init__(self, data: bytes) -> None:
         self.warnings: list[str] = []
-        self._data = data
+        self._data = _unpacked(data) if data.startswith(_GZIP) else data
         self._count = 0
 
     def __iter__(self) -> Iterator[Packet]:
@@ -67,13 +78,13 @@ class PacketFile:
             if len(data) - at < 16:
                 self._cut_short()
                 return
-            seconds, fraction, kept, _ = struct.unpack_from(order + "IIII", data, at)
+            seconds, fraction, kept, length = struct.unpack_from(order + "IIII", data, at)
             self._check(kept, at)
             if len(data) - at - 16 < kept:
                 self._cut_short()
                 return
             self._count += 1
-            yield Packet(seconds + fraction / units, link, data[at + 16 : at + 16 + kept])
+            yield Packet(seconds + fraction / units, link, data[at + 16 : at + 16 + kept], kept < length)
             at += 16 + kept
 
     def _pcapng(self) -> Iterator[Packet]:
@@ -127,13 +138,13 @@ class PacketFile:
         header = 4 if kind == _SIMPLE_PACKET else 20
         if len(body) < header:
             raise CaptureError(f"the packet block at byte {at} is too short")
-        number, high, low, kept = 0, 0, 0, 0
+        number, high, low, kept, length = 0, 0, 0, 0, 0
         if kind == _SIMPLE_PACKET:
-            kept = struct.unpack_from(order + "I", body, 0)[0]
+            kept = length = struct.unpack_from(order + "I", body, 0)[0]
         elif kind == _PACKET:
-            number, high, low, kept = struct.unpack_from(order + "IIII", body, 0)
+            number, high, low, kept, length = struct.unpack_from(order + "IIIII", body, 0)
         else:
-            number, _, high, low, kept = struct.unpack_from(order + "HHIII", body, 0)
+            number, _, high, low, kept, length = struct.unpack_from(order + "HHIIII", body, 0)
         if number >= len(interfaces):
             raise CaptureError(f"the packet block at byte {at} names interface {number}, which nothing describes")
         interface = interfaces[number]
@@ -142,7 +153,7 @@ class PacketFile:
         if kept > len(body) - header:
             raise CaptureError(f"the packet block at byte {at} says that it holds {kept} bytes of {len(body) - header}")
         time = interface.offset + ((high << 32) | low) / interface.units
-        return Packet(time, interface.link, body[header : header + kept])
+        return Packet(time, interface.link, body[header : header + kept], kept < length)
 
     def _check(self, length: int, at: int) -> None:
         if length > _MAX_BLOCK:
@@ -150,3 +161,20 @@ class PacketFile:
 
     def _cut_short(self) -> None:
         self.warnings.append(f"the file is cut short after packet {self._count}")
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What gzip packed, of one member or several (RFC 1952 2.2)."""
+    whole = b""
+    while data:
+        unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            whole += unpacking.decompress(data, _MAX_UNPACKED - len(whole) + 1)
+        except zlib.error as error:
+            raise CaptureError(f"it is packed with gzip and damaged: {error}") from None
+        if len(whole) > _MAX_UNPACKED:
+            raise CaptureError(f"it has more than {_MAX_UNPACKED} bytes; unpack it with gzip and cut it with editcap")
+        if not unpacking.eof:
+            raise CaptureError("it is packed with gzip and cut short")
+        data = unpacking.unused_data
+    return whole

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from talkburst.daemon.address import show_host_port
 from talkburst.flow.capture import Capture
 from talkburst.flow.evidence import Evidence, Hints
 from talkburst.flow.flows import Flow, Flows
@@ -54,6 +55,20 @@ class Checker:
     def unreadable(self) -> int:
         """How many frames were no SIP message, or too broken to be told apart."""
         return self._capture.unreadable
+
+    @property
+    def passed_over(self) -> str:
+        """What is to be said of those, and of the first of them; nothing where there is none."""
+        if self._capture.first_unreadable is None:
+            return ""
+        frame, why = self._capture.first_unreadable
+        count = f"{self.unreadable} SIP messages" if self.unreadable > 1 else "1 SIP message"
+        ends = f"{show_host_port(*frame.source)} to {show_host_port(*frame.destination)}"
+        line = frame.payload.lstrip(b"\r\n").partition(b"\r\n")[0].decode(errors="surrogateescape")
+        return (
+            f"{count} could not be read and {'were' if self.unreadable > 1 else 'was'} passed over, "
+            f"{'the first ' if self.unreadable > 1 else ''}from {ends}: {printable(line[:80])}: {printable(why)}"
+        )
 
     @property
     def flow_count(self) -> int:

@@ -55,20 +55,15 @@ class Facts:
         return TransactionKey(branch, self.call_id, self.cseq, self.method)
 
 
-def read_facts(sip: Request | Response) -> Facts | None:
-    """The facts of a message, None when it is too broken to say what it belongs to."""
-    try:
-        from_, to, cseq = sip.from_, sip.to, sip.cseq
-        event = sip.event
-        vias = [ViaMark(via.host.lower(), via.port or DEFAULT_PORT, via.branch or "") for via in sip.vias]
-        call_id = sip.call_id
-    except HeaderError:
-        return None
+def read_facts(sip: Request | Response) -> Facts:
+    """The facts of a message. Raises HeaderError for one that is too broken to say what it belongs to."""
+    from_, to, cseq, event = sip.from_, sip.to, sip.cseq, sip.event
+    vias = [ViaMark(via.host.lower(), via.port or DEFAULT_PORT, via.branch or "") for via in sip.vias]
     is_request = isinstance(sip, Request)
     return Facts(
         method=sip.method if isinstance(sip, Request) else cseq.method,
         status=None if isinstance(sip, Request) else sip.status,
-        call_id=call_id,
+        call_id=sip.call_id,
         cseq=cseq.number,
         from_tag=from_.tag or "",
         to_tag=to.tag or "",

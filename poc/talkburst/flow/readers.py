@@ -35,10 +35,11 @@ def read_capture(path: Path) -> CaptureFile:
 
 
 def _frames(packets: PacketFile, capture: CaptureFile) -> Iterator[Frame]:
-    decoder, connections = PacketDecoder(), _Connections()
+    decoder, connections, in_part = PacketDecoder(), _Connections(), 0
     # Taps and `mergecap` write packets out of order: an answer before its request, the end of a connection first.
     for packet in sorted(packets, key=lambda packet: packet.time):
         capture.packets += 1
+        in_part += packet.cut
         found = decoder.decode(packet)
         if isinstance(found, Datagram):
             if is_sip(found.payload.lstrip(b"\r\n")):
@@ -46,6 +47,11 @@ def _frames(packets: PacketFile, capture: CaptureFile) -> Iterator[Frame]:
         elif found is not None:
             yield from connections.add(found)
     yield from connections.flush()
+    if in_part:
+        capture.warnings.append(
+            f"{in_part} of {capture.packets} packets were captured in part (by a snap length); "
+            "what was cut off is not seen"
+        )
     if decoder.skipped:
         capture.warnings.append(f"{decoder.skipped} of {capture.packets} packets could not be read as IP, UDP or TCP")
     capture.warnings += connections.warnings()
@@ -55,7 +61,12 @@ def _frames(packets: PacketFile, capture: CaptureFile) -> Iterator[Frame]:
 class _Connection:
     conversation: Conversation
     directions: dict[Endpoint, StreamDirection]
+    first: int  # the sequence number of the segment that began it
     last: float = 0.0
+
+    def gives_way_to(self, segment: Segment) -> bool:
+        """Whether the segment begins another connection between the same ends. The same one again begins none."""
+        return begins_connection(segment) and segment.sequence != self.first
 
 
 class _Connections:
@@ -70,13 +81,14 @@ class _Connections:
         ends = frozenset((segment.source, segment.destination))
         connection = self._open.get(ends)
         frames: list[Frame] = []
-        if connection is not None and begins_connection(segment) and connection.last:
+        if connection is not None and connection.last and connection.gives_way_to(segment):
             frames = self._rest(connection)
             connection = None
         if connection is None:
             connection = self._open[ends] = _Connection(
                 Conversation(segment.source, segment.destination, from_start=begins_connection(segment)),
                 {segment.source: StreamDirection(), segment.destination: StreamDirection()},
+                segment.sequence,
             )
         if segment.payload:
             connection.last = segment.time

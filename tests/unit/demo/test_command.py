@@ -29,3 +29,23 @@ def test_a_second_client_that_nobody_of_ours_sees_is_wrong_usage():
     result = CliRunner().invoke(demo, arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "nothing of ours would see the second client" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "port"),
+    [
+        (["--external", "client"], "client"),
+        (["--external", "client", "--scenario", "second-client"], "client-2"),
+        ([], "client-2"),
+    ],
+)
+def test_a_port_for_a_client_that_is_not_ours_is_wrong_usage(arguments, port):
+    result = CliRunner().invoke(demo, [*arguments, "--port", f"{port}=5099"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"--port {port}=5099: there is no {port} of ours to listen there" in result.stderr
+
+
+def test_an_address_that_this_machine_has_not_is_named_with_its_option(tmp_path):
+    result = CliRunner().invoke(demo, ["--host", "192.0.2.5", "--state", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stderr.endswith("cannot assign requested address (--host names another)\n"), result.stderr

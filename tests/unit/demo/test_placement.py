@@ -51,6 +51,14 @@ def test_peers_from_outside_find_our_daemons_at_ports_that_they_know():
     assert placed.port_choices("client") == (0,)
 
 
+def test_any_free_port_may_be_asked_for_more_than_once():
+    assert placement("127.0.0.1", ["core=0", "server=0"], []).ports == {"core": 0, "server": 0}
+
+
+def test_of_two_ports_for_one_listener_the_later_counts():
+    assert placement("127.0.0.1", ["core=5062", "core=5060", "server=5062"], []).ports == {"core": 5060, "server": 5062}
+
+
 def test_names_are_looked_up_because_trust_goes_by_address():
     peer = placement("127.0.0.1", [], ["server=localhost:5070"]).external["server"]
     assert peer.host == "localhost"
@@ -65,6 +73,11 @@ def test_names_are_looked_up_because_trust_goes_by_address():
         ("127.0.0.1", ["sip=5060"], [], "--port sip=5060: must be NAME=PORT, NAME one of client, client-2, core"),
         ("127.0.0.1", ["core=65536"], [], "--port core=65536: must be NAME=PORT"),
         ("127.0.0.1", ["core"], [], "--port core: must be NAME=PORT"),
+        ("127.0.0.1", ["core=5060", "server=5060"], [], "--port server=5060: core has this port already"),
+        ("127.0.0.1", ["server=5072"], ["server"], "--port server=5072: the server is yours; where it is, says"),
+        ("127.0.0.1", ["core-servers=5054"], ["core"], "--port core-servers=5054: the core is yours"),
+        ("127.0.0.1", [], ["server=127.0.0.1:0"], "--external server=127.0.0.1:0: port 0 is none"),
+        ("127.0.0.1", [], ["xdms=http://127.0.0.1:0/x"], "port 0 is none; must be that on which your program listens"),
         ("127.0.0.1", [], ["xdms=https://127.0.0.1/x"], "must be an XCAP root such as http://127.0.0.1:8080/xcap-root"),
         ("127.0.0.1", [], ["xdms=http://127.0.0.1:x/"], "--external xdms=http://127.0.0.1:x/: Port could not be cast"),
         ("127.0.0.1", [], ["core=192.0.2.6"], "192.0.2.6 cannot be reached from 127.0.0.1; name an address of this"),

@@ -53,6 +53,22 @@ def test_a_capture_without_sip_is_no_run_at_all(right, written, tmp_path, steps,
     assert not report.exists()
 
 
+def test_no_ladder_is_drawn_of_a_capture_without_sip(right, written):
+    capture = written(right.only())
+    result = CliRunner().invoke(ladder, [capture])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"no SIP message among 0 packets of {capture}\n"
+
+
+@pytest.mark.parametrize("command", [check, ladder])
+def test_messages_that_cannot_be_read_are_told(right, written, command):
+    register = right.step(1)
+    register.payload = register.payload.replace(b"CSeq: ", b"CSeq: x")
+    result = CliRunner().invoke(command, [written(right)])
+    assert "1 SIP message could not be read and was passed over, from 192.0.2.10:5090 to" in result.stderr
+    assert "REGISTER sip:ims.example SIP/2.0: 'x" in result.stderr
+
+
 def test_live_without_a_frame_is_no_run_at_all():
     command = [sys.executable, "-P", "-m", "talkburst", "check", "--hep", "tcp:127.0.0.1:0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

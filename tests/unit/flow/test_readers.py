@@ -1,6 +1,7 @@
 """Capture files of every kind that tcpdump, dumpcap and Wireshark write, into frames."""
 
 import contextlib
+import gzip
 import random
 import socket
 import struct
@@ -10,6 +11,7 @@ from pathlib import Path
 import dpkt
 import pytest
 
+from talkburst.flow import capture_file
 from talkburst.flow.capture_file import CaptureError, PacketFile
 from talkburst.flow.readers import read_capture
 
@@ -250,6 +252,15 @@ def test_both_directions_of_a_connection_are_read(read):
     assert (first.source, second.source, second.payload) == (A, B, answer)
 
 
+def test_a_first_segment_that_is_seen_again_begins_no_new_stream(read):
+    request = b"GET / HTTP/1.1\r\nHost: b\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    first = tcp(b"", 100, 2)
+    segments = [first, tcp(request, 101), first, tcp(answer, 1, 0x18, B, A)]
+    capture = read(pcap(*segments, link=RAW))
+    assert ([frame.payload[:8] for frame in capture.frames], capture.warnings) == ([b"GET / HT", b"HTTP/1.1"], [])
+
+
 def test_ports_that_are_used_again_begin_a_new_stream(read):
     packets = [tcp(b"", 10, 2), tcp(OPTIONS[:50], 11), tcp(b"", 900_000, 2), tcp(OPTIONS, 900_001)]
     assert [frame.payload for frame in read(pcap(*packets, link=RAW)).frames] == [OPTIONS]
@@ -418,6 +429,42 @@ def test_a_file_that_is_cut_short_gives_what_is_whole_and_says_so(read):
     assert capture.warnings == ["the file is cut short after packet 1"]
     ng = section() + interface(RAW) + enhanced(0, TIME, udp())
     assert read(ng + enhanced(0, TIME, udp())[:-7]).warnings == ["the file is cut short after packet 1"]
+
+
+def test_a_capture_that_was_compressed_is_read(read):
+    packed = gzip.compress(pcap(framed(udp(), ETHERNET)))
+    assert len(read(packed).frames) == 1
+    cut = read(gzip.compress(pcap(framed(udp(), ETHERNET), framed(udp(), ETHERNET))[:-10]))
+    assert cut.warnings == ["the file is cut short after packet 1"]
+
+
+@pytest.mark.parametrize("damaged", [b"\x1f\x8b\x08", gzip.compress(pcap(udp()))[:-12], gzip.compress(b"")[:10] + b"x"])
+def test_what_was_compressed_and_is_damaged_is_a_clear_error(read, damaged):
+    with pytest.raises(CaptureError, match="gzip"):
+        read(damaged)
+
+
+def test_what_grows_without_measure_when_it_is_unpacked_is_refused(read, monkeypatch):
+    monkeypatch.setattr(capture_file, "_MAX_UNPACKED", 1000)
+    with pytest.raises(CaptureError, match="unpack"):
+        read(gzip.compress(pcap() + bytes(1000)))
+
+
+def test_packets_that_were_cut_by_a_snap_length_are_told(read):
+    def cut_at(length: int, packet: bytes) -> tuple[bytes, bytes]:
+        """The packet with its beginning alone, as pcap and as pcapng keep it."""
+        kept = packet[:length]
+        record = struct.pack("<IIII", int(TIME), 0, len(kept), len(packet)) + kept
+        header = struct.pack("<IIIII", 0, 0, 0, len(kept), len(packet))
+        return record, block(6, header + kept)
+
+    record, enhanced_block = cut_at(100, udp())
+    simple = block(3, struct.pack("<I", len(udp())) + udp()[:100])
+    short_interface = block(1, struct.pack("<HHI", RAW, 0, 100))
+    told = ["1 of 2 packets were captured in part (by a snap length); what was cut off is not seen"]
+    assert read(pcap(udp(), link=RAW) + record).warnings == told
+    assert read(section() + interface(RAW) + enhanced(0, TIME, udp()) + enhanced_block).warnings == told
+    assert read(section() + short_interface + enhanced(0, TIME, udp()) + simple).warnings == told
 
 
 def test_packets_that_are_broken_are_counted(read):
