@@ -1,11 +1,14 @@
 """The capture of a demo, as strangers judge it."""
 
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import DEMO_WITHIN, TALKBURST, environment
 from talkburst.flow.readers import read_capture
+
+_XML_TYPE = re.compile(rb"^Content-Type: application/[\w.-]+\+xml\b", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,12 @@ class Capture:
     def sip(self) -> list[bytes]:
         """Every SIP message in it."""
         return [frame.payload for frame in read_capture(self.pcap) if frame.protocol == "sip"]
+
+    @property
+    def other_sip_bodies(self) -> list[bytes]:
+        """SIP messages whose body says that it is something else, or does not say what it is."""
+        messages = ((sip, *sip.partition(b"\r\n\r\n")) for sip in self.sip)
+        return [sip for sip, head, _, body in messages if body and not _XML_TYPE.search(head)]
 
     @property
     def xml_bodies(self) -> list[bytes]:

@@ -1,12 +1,14 @@
 """Every XML body of a demo is valid against the schema of the RFC that defines its namespace."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from lxml import etree
 
 from demo_capture import Capture
 from rfc_schemas import SCHEMAS, schema
+from tshark import damaged
 
 pytestmark = pytest.mark.acceptance
 
@@ -36,6 +38,17 @@ def test_every_xml_body_of_a_demo_is_valid(capture: Capture) -> None:
     assert counted["urn:oma:params:xml:ns:poc:poc-settings"] >= 4
     assert counted["urn:ietf:params:xml:ns:resource-lists"] >= 1
     assert set(counted) <= {*SCHEMAS, *WITHOUT_RFC}
+
+
+def test_no_sip_body_of_a_demo_is_anything_but_xml(capture: Capture) -> None:
+    assert capture.other_sip_bodies == []
+
+
+@pytest.mark.parametrize("capture", [("first-client", "udp")], indirect=True, ids="-".join)
+@pytest.mark.parametrize("instead", [b"application/reginfo-xml", b"text/plain; x=reg/a+xml"])
+def test_a_body_that_says_it_is_something_else_is_found(capture: Capture, tmp_path: Path, instead: bytes) -> None:
+    altered = damaged(capture, tmp_path / "damaged.pcap", b"application/reginfo+xml", instead)
+    assert altered.other_sip_bodies
 
 
 @pytest.mark.parametrize("capture", [("first-client", "udp")], indirect=True, ids="-".join)
