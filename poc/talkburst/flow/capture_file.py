@@ -72,7 +72,7 @@ class PacketFile:
         if len(data) < 24:
             raise CaptureError(f"its header has {len(data)} bytes of 24")
         # The upper bits tell of a frame check sequence, not of the link type.
-        link = struct.unpack_from(order + "I", data, 20)[0] & 0x0FFFFFFF
+        link = struct.unpack_from(order + "I", data, 20)[0] & 0x03FFFFFF
         at = 24
         while at < len(data):
             if len(data) - at < 16:

@@ -450,6 +450,43 @@ def test_what_grows_without_measure_when_it_is_unpacked_is_refused(read, monkeyp
         read(gzip.compress(pcap() + bytes(1000)))
 
 
+@pytest.mark.parametrize("kinds", [(0,), (43,), (60,), (0, 60, 43)])
+def test_extension_headers_of_ipv6_are_passed_over(read, kinds):
+    datagram = udp(source=A6, destination=B6)[40:]
+    headers = b""
+    for _, following in pairwise((*kinds, 17)):
+        headers += bytes([following, 1]) + bytes(14)
+    (frame,) = read(pcap(ip(headers + datagram, kinds[0], A6, B6), link=RAW)).frames
+    assert (frame.source, frame.payload) == (A6, OPTIONS)
+
+
+def test_what_stands_behind_a_packet_or_a_datagram_is_no_part_of_it(read):
+    trailer = b"\0" * 6  # padding, or a frame check sequence
+    segments = [tcp(OPTIONS[:100], 1) + trailer, tcp(OPTIONS[100:], 101) + trailer]
+    (over_tcp,) = read(pcap(*segments, link=RAW)).frames
+    surplus = ip(udp()[20:] + trailer, 17)
+    (over_udp,) = read(pcap(surplus, link=RAW)).frames
+    assert (over_tcp.payload, over_udp.payload) == (OPTIONS, OPTIONS)
+
+
+def test_a_link_type_that_tells_of_a_frame_check_sequence_is_known(read):
+    assert len(read(pcap(framed(udp(), ETHERNET), link=ETHERNET | 0x24000000)).frames) == 1
+
+
+def test_pcapng_times_have_an_offset_and_binary_fractions(read):
+    options = struct.pack("<HHB3x", 9, 1, 0x80 | 10) + struct.pack("<HHq", 14, 8, 1000) + struct.pack("<HH", 0, 0)
+    described = block(1, struct.pack("<HHI", RAW, 0, 0) + options)
+    (frame,) = read(section() + described + enhanced(0, TIME - 1000, udp(), units=1024)).frames
+    assert frame.time == pytest.approx(TIME)
+
+
+def test_obsolete_packet_blocks_are_read(read):
+    stamp, packet = round(TIME * 1e6), udp()
+    header = struct.pack("<HHIIII", 0, 0, stamp >> 32, stamp & 0xFFFFFFFF, len(packet), len(packet))
+    (frame,) = read(section() + interface(RAW) + block(2, header + packet)).frames
+    assert (frame.time, frame.payload) == (pytest.approx(TIME), OPTIONS)
+
+
 def test_packets_that_were_cut_by_a_snap_length_are_told(read):
     def cut_at(length: int, packet: bytes) -> tuple[bytes, bytes]:
         """The packet with its beginning alone, as pcap and as pcapng keep it."""
