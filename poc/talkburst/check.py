@@ -162,6 +162,9 @@ def _judge(capture: Path, roles: Roles, wait: float) -> list[Report]:
     for frame in read:
         checker.add(frame)
     _tell_passed_over(checker.passed_over)
+    if not any(frame.payload.startswith(b"REGISTER ") for frame in read):
+        messages = sum(frame.protocol == "sip" for frame in read)
+        click.echo(f"no REGISTER among {messages} SIP messages: did {capture} begin after the registration?", err=True)
     return checker.reports(read.frames[-1].time, ended=True)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from demo_capture import Capture
 from harness import Demo, need, talkburst
+from tshark import Tshark
 
 pytestmark = pytest.mark.acceptance
 
@@ -69,6 +71,7 @@ async def test_demo_pcap_and_dumpcap_give_the_verdicts_of_the_live_run(
     async with Dumpcap(dumpcap, captured, ports):
         ran = await demo("--pcap", str(written), "--transport", transport, config=config)
     assert ran.status == 0, ran.explain()
+    assert list(Tshark(Capture(captured, frozenset(ports[:-1]))).complaints()) == [], "what really was on the wire"
     if transport == "tcp":
         assert b"SIP/2.0/UDP" not in written.read_bytes()
     for capture in (written, captured):

@@ -53,6 +53,14 @@ def test_a_capture_without_sip_is_no_run_at_all(right, written, tmp_path, steps,
     assert not report.exists()
 
 
+def test_a_capture_that_began_too_late_is_told_so(right, written):
+    capture = written(right.without(1, 3, 5))
+    result = CliRunner().invoke(check, [capture])
+    assert result.exit_code == 1
+    assert f"SIP messages: did {capture} begin after the registration?\n" in result.stderr
+    assert "begin after" not in CliRunner().invoke(check, [written(right)]).stderr
+
+
 def test_no_ladder_is_drawn_of_a_capture_without_sip(right, written):
     capture = written(right.only())
     result = CliRunner().invoke(ladder, [capture])

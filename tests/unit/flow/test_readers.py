@@ -438,7 +438,11 @@ def test_a_capture_that_was_compressed_is_read(read):
     assert cut.warnings == ["the file is cut short after packet 1"]
 
 
-@pytest.mark.parametrize("damaged", [b"\x1f\x8b\x08", gzip.compress(pcap(udp()))[:-12], gzip.compress(b"")[:10] + b"x"])
+@pytest.mark.parametrize(
+    "damaged",
+    [b"\x1f\x8b\x08", gzip.compress(pcap(udp()))[:-12], gzip.compress(b"")[:10] + b"x"],
+    ids=["begun", "cut", "spoilt"],
+)
 def test_what_was_compressed_and_is_damaged_is_a_clear_error(read, damaged):
     with pytest.raises(CaptureError, match="gzip"):
         read(damaged)
