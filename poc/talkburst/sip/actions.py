@@ -28,10 +28,12 @@ class Resolve(NamedTuple):
 class Connect(NamedTuple):
     """Open a connection to `flow.remote`; the answer is `Engine.connected` or `Engine.transport_failed`, in any case.
 
-    It leaves from the address of `flow.local` and any port. `flow.connection` is the number it will have.
+    It leaves from the address of `flow.local` and any port. `flow.connection` is the number it will have. Over TLS the
+    certificate at its other end has to prove `domain`, a name or an IP literal (RFC 5922 7.3).
     """
 
     flow: Flow
+    domain: str = ""
 
 
 class Disconnect(NamedTuple):

@@ -190,13 +190,16 @@ class Engine:
         """The answer to a Resolve; no addresses means the name has none, and Failure.TRANSPORT."""
         self._outbound.resolved(token, addresses, now)
 
-    def accepted(self, listener: Listener, remote: Address) -> Flow:
-        """A peer opened a connection to `listener`; the flow everything that concerns it is called by."""
-        return self._outbound.connections.accepted(listener, remote)
+    def accepted(self, listener: Listener, remote: Address, proved: frozenset[str] = frozenset()) -> Flow:
+        """A peer opened a connection to `listener`; the flow everything that concerns it is called by.
 
-    def connected(self, flow: Flow, now: float) -> None:
-        """The connection a Connect asked for is up."""
-        self._outbound.connections.connected(flow, now)
+        `proved`: the domains that its certificate proves it to be, if it has shown one.
+        """
+        return self._outbound.connections.accepted(listener, remote, proved)
+
+    def connected(self, flow: Flow, now: float, proved: frozenset[str] = frozenset()) -> None:
+        """The connection a Connect asked for is up. `proved`: the domains in the certificate of its other end."""
+        self._outbound.connections.connected(flow, now, proved)
 
     def receive_broken(self, malformed: Malformed, flow: Flow) -> None:
         """A stream cannot be cut into messages any further: what broke it is answered if it can be.

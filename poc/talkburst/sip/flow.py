@@ -8,12 +8,13 @@ Address = tuple[str, int]  # an IP literal (IPv6 without brackets) and a port
 
 RELIABLE = frozenset({"TCP", "TLS", "SCTP", "WS", "WSS"})
 DEFAULT_PORT = 5060
+DEFAULT_TLS_PORT = 5061  # RFC 3261 19.1.2 and 18.2.1
 
 
 class Flow(NamedTuple):
     """One direction-less path between two transport addresses (RFC 5626 2)."""
 
-    transport: str  # as in Via: "UDP", "TCP"
+    transport: str  # as in Via: "UDP", "TCP", "TLS"
     local: Address
     remote: Address
     connection: int = 0  # tells successive connections between the same two addresses apart
@@ -45,8 +46,17 @@ class Listener(NamedTuple):
 
     @property
     def hostport(self) -> str:
-        """What a URI that leads here has after `sip:` or `@`; the transport is named unless it is UDP."""
+        """What a URI that leads here has after `sip:` or `@`; the transport is named unless it is UDP.
+
+        DEVIATION(RFC 5630 3.1.4): `transport=tls` is not to be written. An address with a port has no other way to say
+        that it wants TLS where the request is not SIPS, and without it a peer would send plain text to a TLS port.
+        """
         return self.sent_by if self.transport == "UDP" else f"{self.sent_by};transport={self.transport.lower()}"
+
+
+def default_port(transport: str) -> int:
+    """The port of an address without one (RFC 3261 18.1.1 and 19.1.2)."""
+    return DEFAULT_TLS_PORT if transport == "TLS" else DEFAULT_PORT
 
 
 def bracketed(host: str) -> str:

@@ -6,17 +6,25 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from talkburst.sip.flow import DEFAULT_PORT, bracketed, unbracketed
+from talkburst.sip.flow import bracketed, default_port, unbracketed
 from talkburst.sip.message import Request
 from talkburst.sip.uri import SipUri, Uri
 
+# What `transport` may say where TLS is wanted; TLS runs over TCP here.
+_SECURED = frozenset({"", "TCP", "TLS"})
+
 
 class Target(NamedTuple):
-    """A next hop: `host` is an IP literal (no brackets) or a name somebody must resolve."""
+    """A next hop: `host` is an IP literal (no brackets) or a name somebody must resolve.
+
+    `domain` is what the URI said before any table or resolver was asked: what a certificate has to prove
+    (RFC 5922 7.3).
+    """
 
     host: str
     port: int | None
-    transport: str  # "UDP", "TCP"
+    transport: str  # "UDP", "TCP", "TLS"
+    domain: str = ""
 
     @property
     def is_literal(self) -> bool:
@@ -37,11 +45,11 @@ def is_literal(host: str) -> bool:
 
 
 def parse_host_entry(text: str) -> Target:
-    """Read `host`, `host:port` or `host:port;transport=tcp` of the hosts table; raises HostError."""
+    """Read `host`, `host:port` or `host:port;transport=tcp` (udp, tls) of the hosts table; raises HostError."""
     address, _, parameter = text.strip().partition(";")
     name, _, value = parameter.partition("=")
-    if parameter and (name.strip().lower() != "transport" or value.strip().lower() not in ("udp", "tcp")):
-        raise HostError(f"{text!r}: after the address only ;transport=udp or ;transport=tcp may follow")
+    if parameter and (name.strip().lower() != "transport" or value.strip().lower() not in ("udp", "tcp", "tls")):
+        raise HostError(f"{text!r}: after the address only ;transport=udp, ;transport=tcp or ;transport=tls may follow")
     host, port = split_host_port(address)
     return Target(host, port, value.strip().upper())
 
@@ -92,21 +100,29 @@ def deciding_uri(request: Request) -> Uri:
     return routes[0].uri if routes else request.parsed_uri
 
 
-def target_of(uri: Uri, hosts: Hosts, usual: str = "UDP") -> Target | None:
+def target_of(uri: Uri, hosts: Hosts, usual: str = "UDP", *, secure: bool = False) -> Target | None:
     """The next hop `uri` names, None when it names none we can reach (another scheme than sip, an odd transport).
 
     A `maddr` takes the place of the host (RFC 3261 19.1.1); a `transport` in the URI wins over that of the table, and
-    that over the `usual` one.
+    that over the `usual` one. A SIPS URI is reached over TLS and nothing else, whatever the table says, and so is any
+    other where the request is `secure` (RFC 3261 8.1.2 and 26.2.2).
     """
-    if not isinstance(uri, SipUri) or uri.scheme != "sip":
+    if not isinstance(uri, SipUri):
         return None
     host = unbracketed((uri.params.get("maddr") or uri.host).lower())
     wanted = (uri.params.get("transport") or "").upper()
+    if secure or uri.scheme == "sips":
+        if wanted not in _SECURED:
+            return None
+        wanted = "TLS"
     known = hosts.find(host, uri.port)
     if known is None:
-        target = Target(host, uri.port, wanted or usual)
+        target = Target(host, uri.port, wanted or usual, host)
     else:
-        target = Target(known.host, known.port, wanted or known.transport or usual)
+        transport = wanted or known.transport or usual
+        # The port of an entry for another transport takes no TLS.
+        elsewhere = transport == "TLS" and known.transport not in ("", "TLS")
+        target = Target(known.host, uri.port if elsewhere else known.port, transport, host)
     if target.port is None and target.is_literal:
-        return target._replace(port=DEFAULT_PORT)
+        return target._replace(port=default_port(target.transport))
     return target

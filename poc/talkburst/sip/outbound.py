@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from talkburst.sip.actions import Resolve, Send
 from talkburst.sip.connections import Connections, Routed
-from talkburst.sip.flow import DEFAULT_PORT, Address, Flow, Listener, bracketed
+from talkburst.sip.flow import Address, Flow, Listener, bracketed, default_port, unbracketed
 from talkburst.sip.headers import HeaderError, Via
 from talkburst.sip.message import Request, Response
 from talkburst.sip.next_hop import Target, deciding_uri, target_of
@@ -46,18 +46,23 @@ class Outbound:
         self._resolve_number = 0
 
     def plan(self, request: Request, name: str | None, next_hop: Uri | None, flow: Flow | None) -> Route:
-        """Where a request goes, before any name is resolved. KeyError when there is no listener of that name."""
-        engine = self._engine
+        """Where a request goes, before any name is resolved. KeyError when there is no listener of that name.
+
+        With a SIPS Request-URI it has a way over TLS or none, whatever its Route says (RFC 3261 8.1.2).
+        """
+        engine, secure = self._engine, request.uri[:5].lower() == "sips:"
         if flow is not None:
-            return Route(engine.listener(name or flow.listener, flow.transport), flow=flow)
+            source = engine.listener(name or flow.listener, flow.transport)
+            return Route(source) if secure and flow.transport != "TLS" else Route(source, flow=flow)
         default = engine.listener(name)
         usual = engine.usual if engine.sibling(default, engine.usual) is not None else default.transport
         try:
-            target = target_of(next_hop if next_hop is not None else deciding_uri(request), engine.hosts, usual)
+            uri = next_hop if next_hop is not None else deciding_uri(request)
+            target = target_of(uri, engine.hosts, usual, secure=secure)
         except (HeaderError, UriError):
             target = None
-        source = None if target is None else engine.sibling(default, target.transport)
-        return Route(default) if source is None else Route(source, target=target)
+        sibling = None if target is None else engine.sibling(default, target.transport)
+        return Route(default) if sibling is None else Route(sibling, target=target)
 
     def prepare(self, request: Request, source: Listener) -> Request:
         """The copy that is sent: with a Via of `source`, a fresh branch in it, and Max-Forwards."""
@@ -75,7 +80,7 @@ class Outbound:
         if target is not None:
             if target.is_literal:
                 assert target.port is not None
-                self._depart_to(source, (target.host, target.port), sent, routed, now)
+                self._depart_to(source, (target.host, target.port), sent, routed, now, target.domain)
             else:
                 self._resolve_number += 1
                 self._resolving[self._resolve_number] = (target, source, sent, routed)
@@ -88,11 +93,11 @@ class Outbound:
 
     def resolved(self, token: int, addresses: Iterable[Address], now: float) -> None:
         """A name is resolved: the first address of the listener's own family counts."""
-        _, source, sent, routed = self._resolving.pop(token)
+        target, source, sent, routed = self._resolving.pop(token)
         ours_is_v6 = ":" in source.host
         for host, port in addresses:
             if (":" in host) == ours_is_v6:
-                self._depart_to(source, (host, port), sent, routed, now)
+                self._depart_to(source, (host, port), sent, routed, now, target.domain)
                 return
         routed(None, now)
 
@@ -106,8 +111,9 @@ class Outbound:
             engine.counters["unroutable"] += 1  # a Via that cannot be read names no other way than the connection
             return
         source = engine.listener(flow.listener, flow.transport)
-        remote = (flow.remote[0], via.port or DEFAULT_PORT)  # `received`, where there is one, is where it came from
-        open_already = self.connections.find(source, remote)
+        # `received`, where there is one, is where it came from
+        remote, domain = (flow.remote[0], via.port or default_port(flow.transport)), unbracketed(via.host).lower()
+        open_already = self.connections.find(source, remote, domain)
         if open_already is not None:
             engine.act(Send(open_already, data, response))
             return
@@ -118,7 +124,7 @@ class Outbound:
             else:
                 engine.transmit(flow, data, response)
 
-        self.connections.expect(source, remote, routed)
+        self.connections.expect(source, remote, routed, domain)
 
     def give_up(self, transaction: ClientTransaction, now: float) -> None:
         """The way a request went is closed: the transaction fails, unless UDP will do and nothing came back yet."""
@@ -132,9 +138,11 @@ class Outbound:
         transaction.start_over(flow, now)
         self._engine.clients[transaction.key] = transaction
 
-    def _depart_to(self, source: Listener, remote: Address, sent: Request, routed: Routed, now: float) -> None:
+    def _depart_to(
+        self, source: Listener, remote: Address, sent: Request, routed: Routed, now: float, domain: str
+    ) -> None:
         if source.reliable:
-            self.connections.reach(source, remote, routed, now)
+            self.connections.reach(source, remote, routed, now, domain=domain)
             return
         stream = self._engine.sibling(source, "TCP")
         if stream is None or len(sent.to_bytes()) <= LARGEST_DATAGRAM or self._takes_no_tcp(stream, remote, now):
@@ -152,7 +160,7 @@ class Outbound:
                 if transaction is not None:
                     transaction.alternative = _flow_to(source, remote)
 
-        self.connections.reach(stream, remote, switched, now, TCP_PATIENCE)
+        self.connections.reach(stream, remote, switched, now, patience=TCP_PATIENCE)
 
     def _takes_no_tcp(self, stream: Listener, remote: Address, now: float) -> bool:
         return self._refused.get(remote, now) > now and self.connections.find(stream, remote) is None
