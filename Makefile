@@ -9,8 +9,10 @@ WORKERS ?= 2
 AT_ONCE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 FLOW_TESTS := tests/unit tests/acceptance/test_demo.py tests/acceptance/test_scenarios.py tests/acceptance/test_by_hand.py
 
+SOURCES := $(shell find poc core server xdms -name '*.py' -o -name py.typed)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo compose-demo test test-all test-pythons check acceptance interop torture bench-demo clean
+.PHONY: help demo compose-demo test test-all test-pythons test-wheel check acceptance interop torture wheel bench-demo clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,13 +26,19 @@ compose-demo: ## the same in containers: docker-compose.yml, where need be on a 
 test: $(VENV)/.installed-test check ## gates (ruff, mypy --strict, import-linter), then the tests
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not longer" $(PYTEST)
 
-test-all: $(VENV)/.installed-test check ## gates, the other Pythons, then every test, the longer ones too
+test-all: $(VENV)/.installed-test check ## gates, the other Pythons, the compiled wheel, then every test, the longer ones too
 	@$(MAKE) --no-print-directory test-pythons \
 	  PYTHONS="$(filter-out $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'),$(PYTHONS))"
+	@$(MAKE) --no-print-directory test-wheel WORKERS=2
 	$(BIN)/python -m pytest $(AT_ONCE) $(PYTEST)
 
 test-pythons: ## unit and flow tests on each of PYTHONS="3.11 3.13", each in an environment of its own
 	@for version in $(PYTHONS); do tests/with-python $$version $(AT_ONCE) $(FLOW_TESTS) || exit 1; done
+
+wheel: dist/.compiled ## dist/: a wheel with the SIP stack compiled by mypyc (wants a C compiler and Python.h), and a pure one
+
+test-wheel: .venv-compiled/.installed ## the tests on the compiled wheel, in an environment of its own
+	COMPILED=talkburst.sip.parser .venv-compiled/bin/python -m pytest $(AT_ONCE) -m "not longer" $(PYTEST)
 
 check: $(VENV)/.installed-test ## the gates alone
 	$(BIN)/ruff check .
@@ -51,7 +59,7 @@ bench-demo: $(VENV)/.installed ## elapsed time of the flow: median of RUNS=5 dem
 	@$(BIN)/python bench/demo.py --runs $(RUNS)
 
 clean: ## removes the virtual environment and caches
-	rm -rf $(VENV) .venv-3.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* .venv-compiled dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # A virtual environment, or a clear word on what is missing for one.
 $(VENV)/bin/pip:
@@ -73,3 +81,21 @@ $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/pip
 	@echo "installing Talkburst, its libraries and the test tools into $(VENV) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,strangers]'
 	@touch $@ $(VENV)/.installed
+
+dist/.compiled: hatch_build.py pyproject.toml $(SOURCES) | $(VENV)/bin/pip
+	@rm -rf dist && mkdir dist
+	@test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" && command -v cc >/dev/null || { \
+	  echo "make: compiling wants a C compiler and Python.h. On Debian or Ubuntu: apt-get install gcc python3-dev; on Fedora: dnf install gcc python3-devel" >&2; exit 1; }
+	@echo "compiling with mypyc, about a minute ..."
+	@HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+	@touch $@
+
+.venv-compiled/.installed: dist/.compiled
+	@echo "installing the compiled wheel and the test tools into .venv-compiled ..."
+	@test -x .venv-compiled/bin/pip || $(BIN)/python -m venv .venv-compiled
+	@wheel=$$(ls dist/*.whl | grep -v none-any) && \
+	  .venv-compiled/bin/pip install --quiet --disable-pip-version-check "$$wheel[test,strangers]" && \
+	  .venv-compiled/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$$wheel"
+	@touch $@

@@ -1,9 +1,11 @@
 """Fixtures of the tests that start real daemons: the demo as a command, ports that are free."""
 
+import importlib
 import json
 import os
 import random
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,13 @@ import pytest
 import tomli_w
 
 from harness import DEMO_WITHIN, Demo, Ran, talkburst
+
+
+def pytest_configure() -> None:
+    """`make test-wheel` names a module that has to be compiled: to run the sources once more would prove nothing."""
+    compiled = os.environ.get("COMPILED")
+    if compiled and str(importlib.import_module(compiled).__file__).endswith(".py"):
+        raise pytest.UsageError(f"{compiled} is not compiled in {sys.prefix}")
 
 
 @pytest.fixture

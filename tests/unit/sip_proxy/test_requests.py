@@ -1,5 +1,7 @@
 """What the proxy does to a request (RFC 3261 16.3, 16.4 and 16.6)."""
 
+from time import process_time
+
 import pytest
 
 from talkburst.sip.message import Request
@@ -281,17 +283,8 @@ def test_one_target_gets_the_whole_breadth(bench) -> None:
 
 def test_thousands_of_route_entries_that_are_us_are_taken_off_at_once(bench) -> None:
     """Splitting the field anew for each of them took seven seconds, before anybody was asked for credentials."""
-    splits = 0
-    original = Request.remove_first
-
-    def counted(self: Request, name: str, number: int = 1) -> None:
-        nonlocal splits
-        splits += name == "Route"
-        original(self, name, number)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Request, "remove_first", counted)
-        (sent,) = bench.request("MESSAGE", "Route: " + ",".join(["<sip:192.0.2.1;lr>"] * 3000))
+    before = process_time()
+    (sent,) = bench.request("MESSAGE", "Route: " + ",".join(["<sip:192.0.2.1;lr>"] * 3000))
+    assert process_time() - before < 0.7  # at once takes a twentieth of a second
     assert sent.message.get("Route") is None
     assert len(bench.own) == 3000
-    assert splits == 1

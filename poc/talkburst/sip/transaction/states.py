@@ -63,7 +63,7 @@ Event = Signal | Timer
 Transition = tuple[State, tuple[Action, ...]]
 
 
-class UnexpectedEventError(RuntimeError):
+class UnexpectedEventError(Exception):
     """A state was given an event that can only come from an error of ours."""
 
 
