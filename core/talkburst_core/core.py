@@ -173,6 +173,10 @@ class Core:
         elif self._journal is not None:
             self._journal.put(KEYS, _NONCE, {"key": self._verifier.key.hex()})
 
+    def is_registered_over(self, flow: Flow) -> bool:
+        """Whether some user has a contact that is reached on that very flow."""
+        return self._flows.holds(flow)
+
     # The transaction user
 
     def on_request(self, transaction: ServerTransaction, request: Request, now: float) -> None:

@@ -17,7 +17,7 @@ from talkburst.daemon.shown import Counted, Listing
 from talkburst.daemon.start_error import StartError, cannot_listen, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
-from talkburst.net import Clock, SipNode, listen_all
+from talkburst.net import Clock, SipNode, listen_all, message_limits, tcp_limits
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import HeaderError
@@ -66,6 +66,7 @@ class CoreDaemon:
             hosts=hosts,
             software=SOFTWARE,
         )
+        self._engine.message_limits = message_limits(settings.limits)
         self.core = Core(
             _subscribers(self._settings.profiles, log),
             _credentials(self._settings.credentials),
@@ -89,7 +90,14 @@ class CoreDaemon:
         """
         self._store = self._open(state_directory(self._whole) / STORE)
         node = self._node = SipNode(
-            self._engine, self._clock, self._trace, journal=self._journal, store=self._store, on_lost=self._revert
+            self._engine,
+            self._clock,
+            self._trace,
+            tcp_limits(self._whole.limits),
+            journal=self._journal,
+            store=self._store,
+            on_lost=self._revert,
+            keeps=self.core.is_registered_over,
         )
         own = self._settings
         addresses = await listen_all(node, CLIENTS, own.listen, own.advertise, begin=False)

@@ -70,6 +70,9 @@ class RegisteredFlows:
         if present:
             self._flows[subscriber.key] = present
 
+    def holds(self, flow: Flow) -> bool:
+        return flow_key(flow) in self._users
+
     def users(self, flow: Flow) -> list[Subscriber]:
         return list(self._users.get(flow_key(flow), {}).values())
 

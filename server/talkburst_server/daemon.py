@@ -13,7 +13,7 @@ from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
-from talkburst.net import Clock, SipNode, listen_all
+from talkburst.net import Clock, SipNode, listen_all, message_limits, tcp_limits
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import HeaderError
@@ -64,6 +64,7 @@ class ServerDaemon:
             hosts=hosts,
             software=SOFTWARE,
         )
+        self._engine.message_limits = message_limits(settings.limits)
         trust = _trust(settings.trust.peers, hosts)
         self._server = PocServer(
             self._engine,
@@ -97,7 +98,13 @@ class ServerDaemon:
         path = state_directory(self._whole) / STORE
         store = self._store = self._open(path)
         node = self._node = SipNode(
-            self._engine, self._clock, self._trace, journal=self._journal, store=store, on_lost=self._revert
+            self._engine,
+            self._clock,
+            self._trace,
+            tcp_limits(self._whole.limits),
+            journal=self._journal,
+            store=store,
+            on_lost=self._revert,
         )
         addresses = await listen_all(node, self.name, self._settings.listen, self._settings.advertise, begin=False)
         try:

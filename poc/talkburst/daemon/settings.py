@@ -93,6 +93,7 @@ HttpUrl = Annotated[str, _checked(_expect(r"https?://[^\s/]+(/\S*)?", "must be a
 Names = Annotated[list[str], BeforeValidator(_commas)]
 Hosts = dict[str, Annotated[str, Field(min_length=1), _checked(_check_host_value)]]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
 Expires = Annotated[int, Field(ge=1, le=2**32 - 1)]  # delta-seconds, RFC 3261 20.19
 
 DEMO_HOSTS = {
@@ -142,6 +143,21 @@ class TimerSettings(Section):
         if self.t2 < self.t1:
             raise _key_fault("t2", f"must be at least t1 ({self.t1:g})")
         return self
+
+
+class LimitSettings(Section):
+    """What peers may make a daemon keep and do; seconds and bytes."""
+
+    connections: Count = 4096
+    connections_per_address: Count = 1024
+    idle: Seconds = 600.0
+    message_time: Seconds = 16.0
+    unsent: Count = 262_144
+    headers: Count = 65_536
+    header: Count = 8192
+    header_count: Count = 256
+    hops: Count = 70
+    body: Annotated[int, Field(ge=0)] = 1_048_576
 
 
 class TraceSettings(Section):
@@ -273,6 +289,7 @@ class Settings(BaseSettings):
     hosts: Annotated[Hosts, BeforeValidator(_over_demo_hosts)] = Field(default_factory=dict)
     trust: Trust = Field(default_factory=Trust)
     timers: TimerSettings = Field(default_factory=TimerSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
     trace: TraceSettings = Field(default_factory=TraceSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     core: CoreSettings = Field(default_factory=CoreSettings)

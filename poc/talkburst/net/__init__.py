@@ -1,9 +1,20 @@
 """The SIP engine on the event loop: sockets, the clock, names."""
 
 from talkburst.net.clock import Clock
+from talkburst.net.configured import message_limits, tcp_limits
 from talkburst.net.listen import ListenAddress, ListenError
 from talkburst.net.listeners import listen_all
 from talkburst.net.node import MessageTrace, SipNode
 from talkburst.net.tcp import TcpLimits
 
-__all__ = ["Clock", "ListenAddress", "ListenError", "MessageTrace", "SipNode", "TcpLimits", "listen_all"]
+__all__ = [
+    "Clock",
+    "ListenAddress",
+    "ListenError",
+    "MessageTrace",
+    "SipNode",
+    "TcpLimits",
+    "listen_all",
+    "message_limits",
+    "tcp_limits",
+]

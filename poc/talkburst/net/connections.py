@@ -11,18 +11,23 @@ from typing import Protocol
 from talkburst.daemon.address import show_host_port
 from talkburst.daemon.log import Log
 from talkburst.net.listen import WAITING_CONNECTIONS
-from talkburst.net.tcp import TcpConnection, TcpLimits
+from talkburst.net.room import Room
+from talkburst.net.seldom import Seldom
+from talkburst.net.tcp import DEAF, IDLE, UNFINISHED, TcpConnection, TcpLimits
 from talkburst.sip.actions import Send
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Address, Flow, Listener
 from talkburst.sip.message import Response
 from talkburst.sip.parser import Malformed
 
+COUNTED = {IDLE: "connections_idle", UNFINISHED: "connections_unfinished", DEAF: "connections_not_read"}
+
 
 class Shell(Protocol):
     """What the connections need of their node."""
 
     engine: Engine
+    keeps: Callable[[Flow], bool]
 
     def now(self) -> float: ...
     def pump(self) -> None: ...
@@ -37,13 +42,13 @@ class Connections:
         self._shell = shell
         self._limits = limits
         self._log = log
+        self._broken = Seldom(log, "broken stream")
+        self._room = Room(limits, self.keeps, shell.engine.counters, log)
         self._servers: list[asyncio.Server] = []
         self._listeners: dict[str, Listener] = {}
         self._attempts: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, TcpConnection] = {}
         self._sockets: set[TcpConnection] = set()  # also of those that only wait for their last bytes to leave
-        self._accepted = 0
-        self._full = False
         self._stopping = False
         self._all_closed = asyncio.Event()
 
@@ -133,11 +138,10 @@ class Connections:
     # What the connections tell
 
     def on_open(self, connection: TcpConnection) -> bool:
-        if self._stopping or (connection.flow is None and not self._has_room()):
+        if self._stopping or (connection.flow is None and not self._room.take(connection)):
             return False
         self._sockets.add(connection)
         if connection.flow is None:
-            self._accepted += 1
             flow = self._shell.engine.accepted(self._listeners[connection.listener], connection.remote)
             connection.flow, connection.accepted = flow, True
             self._open[flow.connection] = connection
@@ -158,13 +162,16 @@ class Connections:
     def on_broken(self, connection: TcpConnection, fault: Malformed) -> None:
         flow, shell = connection.flow, self._shell
         assert flow is not None
-        self._log.warning("broken stream", remote=show_host_port(*flow.remote), reason=fault.text)
+        self._broken.warn(connection.heard, remote=show_host_port(*flow.remote), reason=fault.text)
         shell.guarded("message", flow.remote, lambda: shell.engine.receive_broken(fault, flow))
         shell.pump()
         connection.finish(fault.text)
 
     def on_drained(self) -> None:
         self._shell.pump()
+
+    def keeps(self, connection: TcpConnection) -> bool:
+        return connection.flow is not None and self._shell.keeps(connection.flow)
 
     def on_half_closed(self, connection: TcpConnection) -> None:
         flow, shell = connection.flow, self._shell
@@ -176,6 +183,8 @@ class Connections:
         flow = connection.flow
         assert flow is not None
         self._log.debug("connection closed", remote=show_host_port(*flow.remote), reason=reason)
+        if reason in COUNTED:
+            self._shell.engine.counters[COUNTED[reason]] += 1
         self._open.pop(flow.connection, None)
         self._failed(flow)
         for send in connection.uncertain if not self._stopping else ():
@@ -188,14 +197,6 @@ class Connections:
             return
         self._sockets.remove(connection)
         if connection.accepted:
-            self._accepted -= 1
+            self._room.give_back(connection)
         if not self._sockets:
             self._all_closed.set()
-
-    def _has_room(self) -> bool:
-        """False, and one line in the log however many come, when the limit is reached."""
-        full = self._accepted >= self._limits.connections
-        if full and not self._full:
-            self._log.warning("connections refused", reason=f"{self._accepted} are open, the limit")
-        self._full = full
-        return not full

@@ -55,6 +55,8 @@ class SipNode:
     has to make the memory what the store holds, which includes to abandon the requests of its own that are under way;
     then each 2xx that waited for the changes becomes 500, and the rest goes its way. What `on_lost` leaves in the
     journal is dropped.
+
+    `keeps(flow)`: a connection over which somebody is registered is not closed because nothing comes.
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class SipNode:
         journal: Journal | None = None,
         store: StateStore | None = None,
         on_lost: Callable[[float], None] = lambda now: None,
+        keeps: Callable[[Flow], bool] = lambda flow: False,
     ) -> None:
         self.engine = engine
+        self.keeps = keeps
         self._clock = clock
         self._trace = trace
         self._log = Log("sip")

@@ -17,15 +17,22 @@ from talkburst.sip.parser import Malformed
 PING = b"\r\n\r\n"
 PONG = b"\r\n"
 
+# Why we close a connection that nothing is wrong with but its peer.
+IDLE = "idle"
+UNFINISHED = "a message does not end"
+DEAF = "the peer does not read"
+
 
 @dataclass(slots=True, frozen=True)
 class TcpLimits:
     """What a peer may make us keep and how long we wait for it; bytes and seconds."""
 
     connections: int = 4096  # accepted ones, at any one time
-    unread: int = 1_048_576  # what may wait for a peer that does not read
-    idle: float = 3600.0  # without a whole message or a keep-alive
-    unfinished: float = 32.0  # for the rest of a message
+    connections_per_address: int = 1024  # those of them that come from one address, or from one /64 of IPv6
+    spare: float = 5.0  # without a whole message or a keep-alive, until a connection may have to make room
+    unread: int = 262_144  # what may wait for a peer that does not read
+    idle: float = 600.0  # without a whole message or a keep-alive, unless somebody is registered over it
+    unfinished: float = 16.0  # from the first byte of a message to its last one
     connect: float = 10.0  # for a connection of ours to come up
     close: float = 1.0  # for what was written last to leave
     answers: float = 3.0  # for what is still to be answered to a peer that sends no more
@@ -49,6 +56,9 @@ class ConnectionUser(Protocol):
 
     def on_drained(self) -> None:
         """Everything that could be read for now has been told."""
+
+    def keeps(self, connection: TcpConnection) -> bool:
+        """Whether it stays open however long nothing comes."""
 
     def on_half_closed(self, connection: TcpConnection) -> None:
         """The peer sends no more, and may still read what it is owed."""
@@ -85,15 +95,21 @@ class TcpConnection(asyncio.Protocol):
         self._owed = 0  # requests without a final answer
         self.half_closed = False
         self.uncertain: list[Send] = []  # answers since then: of a peer that has gone altogether nobody would hear
-        self._heard = self._loop.time()
+        self.heard = self._loop.time()  # the last whole message or keep-alive
+        self._begun = self.heard  # the first byte of the message that is not complete
         self._told_closing = False
+
+    @property
+    def owed(self) -> int:
+        """How many of its requests have no final answer yet."""
+        return self._owed
 
     def write(self, data: bytes) -> bool:
         """Send, or keep until the peer reads. False when it is closing already, or is cut because the peer does not."""
         if not self._told_closing and not self._transport.is_closing():
             waiting = self._transport.get_write_buffer_size()
             if waiting and waiting + len(data) > self._limits.unread:
-                self.cut("the peer does not read")
+                self.cut(DEAF)
                 return False
             self._transport.write(data)
         if self._transport.is_closing():  # perhaps only since it was written to: the peer has reset it
@@ -152,10 +168,11 @@ class TcpConnection(asyncio.Protocol):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        unfinished, now = self._framer.unfinished, self._loop.time()
         for item in self._framer.feed(data):
             if self._told_closing:
                 return
-            self._heard = self._loop.time()
+            unfinished, self.heard = False, now
             if item is KeepAlive.PING:
                 self.write(PONG)
             elif item is KeepAlive.PONG:
@@ -165,8 +182,11 @@ class TcpConnection(asyncio.Protocol):
                 self._user.on_message(self, item)
             elif isinstance(item, Malformed):
                 self._user.on_broken(self, item)
-        if self._framer.unfinished and self._rest is None and not self._told_closing:
-            self._rest = self._loop.call_later(self._limits.unfinished, self._check_rest)
+        if self._framer.unfinished and not self._told_closing:
+            if not unfinished:
+                self._begun = now
+            if self._rest is None:
+                self._rest = self._loop.call_later(self._limits.unfinished, self._check_rest)
         self._user.on_drained()
 
     def eof_received(self) -> bool:
@@ -223,22 +243,28 @@ class TcpConnection(asyncio.Protocol):
 
     def _check_idle(self) -> None:
         """The one alarm is moved only when it rings: a message costs no timer."""
-        left = self._heard + self._limits.idle - self._loop.time()
+        left = self.heard + self._limits.idle - self._loop.time()
+        if left <= 0 and self._is_kept():
+            left = self._limits.idle
         if left > 0:
             self._wait(left, self._check_idle)
         else:
-            self.finish("idle")
+            self.finish(IDLE)
+
+    def _is_kept(self) -> bool:
+        """What we keep alive by pings ends with the pings, a registered flow with the registration."""
+        return (self._limits.keep_alive is not None and not self.accepted) or self._user.keeps(self)
 
     def _check_rest(self) -> None:
         """Of a busy stream there is always a part of a message here, but each time of another one."""
         self._rest = None
-        left = self._heard + self._limits.unfinished - self._loop.time()
+        left = self._begun + self._limits.unfinished - self._loop.time()
         if not self._framer.unfinished:
             return
         if left > 0:
             self._rest = self._loop.call_later(left, self._check_rest)
         else:
-            self.finish("a message does not end")
+            self.finish(UNFINISHED)
 
     def _wait(self, seconds: float, call: Callable[[], None]) -> None:
         if self._alarm is not None:

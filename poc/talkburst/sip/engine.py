@@ -20,6 +20,7 @@ from talkburst.sip.agenda import Agenda
 from talkburst.sip.flow import Address, Flow, Listener
 from talkburst.sip.inbound import Inbound
 from talkburst.sip.message import Request, Response
+from talkburst.sip.message_limits import MessageLimits
 from talkburst.sip.next_hop import Hosts
 from talkburst.sip.outbound import Outbound
 from talkburst.sip.parser import Malformed
@@ -80,6 +81,7 @@ class Engine:
         self.agenda = Agenda()
         self.counters: Counter[str] = Counter()
         self.most_transactions = MOST_TRANSACTIONS
+        self.message_limits = MessageLimits()
         self.clients: dict[ClientKey, ClientTransaction] = {}
         self.servers: dict[ServerKey, ServerTransaction] = {}
         self._ways = Ways()

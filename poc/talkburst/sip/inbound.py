@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from talkburst.sip.flow import Flow, default_port, unbracketed
 from talkburst.sip.headers import HeaderError, Via, parse_via
 from talkburst.sip.message import REASONS, Request, Response, response_to
-from talkburst.sip.parser import Malformed, is_keepalive, parse_message
+from talkburst.sip.parser import Malformed, is_keepalive, malformed, parse_message
 from talkburst.sip.response_routing import record_source, reply_flow
 from talkburst.sip.transaction.key import client_key, server_key
 from talkburst.sip.transaction.server import ServerTransaction
@@ -39,6 +39,9 @@ class Inbound:
         message = parse_message(data)
         if isinstance(message, Malformed):
             self.receive_broken(message, flow)
+        elif excess := self._engine.message_limits.excess(message, data):
+            self._engine.counters["too_large"] += 1
+            self.receive_broken(malformed(message, excess, 513, "RFC 3261 21.5.7"), flow)
         elif isinstance(message, Request):
             self._on_request(message, flow, now)
         else:

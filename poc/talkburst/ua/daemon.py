@@ -11,7 +11,7 @@ from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ClientSettings, ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError, cannot_use
 from talkburst.daemon.state import state_directory
-from talkburst.net import Clock, SipNode, TcpLimits, listen_all
+from talkburst.net import Clock, SipNode, listen_all, message_limits, tcp_limits
 from talkburst.obs.trace import Trace
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.engine import Engine
@@ -64,8 +64,9 @@ class ClientDaemon:
             software=USER_AGENT,
             usual=own.transport.upper(),
         )
+        self._engine.message_limits = message_limits(settings.limits)
         self._chosen = _chosen(own, self._state, log)
-        self._node = SipNode(self._engine, Clock(), trace, TcpLimits(keep_alive=KEEP_ALIVE))
+        self._node = SipNode(self._engine, Clock(), trace, tcp_limits(settings.limits, KEEP_ALIVE))
         self._client: PocClient | None = None
         self._changing = asyncio.Lock()
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()

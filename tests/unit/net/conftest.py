@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import pytest
 import uvloop
@@ -106,3 +107,45 @@ async def make_node() -> AsyncIterator[Callable[..., Node]]:
     yield make
     for node in nodes:
         await node.sip.close()
+
+
+class Wire:
+    """A bare TCP connection to a node."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    def write(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def message(self) -> bytes:
+        """One message without a body."""
+        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)
+
+    async def exactly(self, size: int) -> bytes:
+        return await asyncio.wait_for(self.reader.readexactly(size), 5)
+
+    async def rest(self) -> bytes:
+        """Everything up to the end; a reset is an end too."""
+        try:
+            return await asyncio.wait_for(self.reader.read(), 5)
+        except ConnectionResetError:
+            return b""
+
+    async def close(self) -> None:
+        self.writer.close()
+        with suppress(OSError):  # reset by the node, as some tests want
+            await self.writer.wait_closed()
+
+
+@pytest.fixture
+async def dial():
+    wires = []
+
+    async def dial(port: int) -> Wire:
+        wires.append(Wire(*await asyncio.open_connection("127.0.0.1", port)))
+        return wires[-1]
+
+    yield dial
+    for wire in wires:
+        await wire.close()
