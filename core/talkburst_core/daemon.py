@@ -158,6 +158,11 @@ class CoreDaemon:
                 lambda each: _subscription(each, now),
                 lambda each: (each.resource, each.subscriber),
             ),
+            "in_progress": {
+                "requests_received": len(self._engine.servers),
+                "requests_sent": len(self._engine.clients),
+                "requests_forwarded": self.core.proxy.pending,
+            },
             "commits": 0 if self._store is None else self._store.commits,
             "counters": dict(self._engine.counters),
         }

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from calls_world import CallCore
 from harness import need
 from world import WITHIN, Process, World
 
@@ -54,7 +55,9 @@ class Sipp(Process):
 
     stopped_by = signal.SIGKILL  # SIGTERM has it wait for its calls
 
-    def __init__(self, heading: str, directory: Path, world: World, alter: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, heading: str, directory: Path, world: World | CallCore, alter: Mapping[str, str] | None = None
+    ) -> None:
         arguments = [need("sipp"), *shlex.split(world.moved(commands()[heading]))[1:]]
         arguments = [str(ROOT / argument) if "/interop/" in argument else argument for argument in arguments]
         if alter:

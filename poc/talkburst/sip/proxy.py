@@ -78,6 +78,11 @@ class Proxy:
         self._contexts: dict[ServerTransaction, ResponseContext] = {}
         self._accepted = Recent(engine.timers.duration(Timer.L))
 
+    @property
+    def pending(self) -> int:
+        """How many requests are forwarded and not answered yet by everybody they went to."""
+        return len(self._contexts)
+
     def own_listener(self, uri: Uri) -> str | None:
         """The name of the listener that a URI stands for; None when it is not ours."""
         if not isinstance(uri, SipUri):
