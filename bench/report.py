@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 BUILD_PROBE = """
-import platform, sys, sysconfig
+import os, platform, sys, sysconfig
 import talkburst.sip.parser as parser
-optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+# Debian's own is built with a profile, and does not say so.
+debian = sys.base_prefix == "/usr" and os.path.exists("/etc/debian_version")
+optimised = debian or "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
 compiled = not parser.__file__.endswith(".py")
 print(f"{platform.python_implementation()} {platform.python_version()}"
       f" ({'PGO' if optimised else 'no PGO'}), {'compiled' if compiled else 'plain'} talkburst.sip")

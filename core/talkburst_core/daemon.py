@@ -52,7 +52,7 @@ class CoreDaemon:
         self._trace = trace
         self._log = log
         self._clock = Clock()
-        self._journal = Journal()
+        self._journal = None if settings.store == "memory" else Journal()
         self._store: SqliteState | None = None
         self._node: SipNode | None = None
         self._lost = asyncio.Event()
@@ -88,7 +88,8 @@ class CoreDaemon:
 
         Raises StartError for a store that cannot be used, and OSError.
         """
-        self._store = self._open(state_directory(self._whole) / STORE)
+        if self._journal is not None:
+            self._store = self._open(state_directory(self._whole) / STORE)
         node = self._node = SipNode(
             self._engine,
             self._clock,

@@ -51,7 +51,7 @@ class ServerDaemon:
         self._settings = own
         self._trace = trace
         self._clock = Clock()
-        self._journal = Journal()
+        self._journal = None if settings.store == "memory" else Journal()
         self._store: SqliteState | None = None
         self._node: SipNode | None = None
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -96,19 +96,20 @@ class ServerDaemon:
         that cannot be used, and OSError.
         """
         path = state_directory(self._whole) / STORE
-        store = self._store = self._open(path)
+        if self._journal is not None:
+            self._store = self._open(path)
         node = self._node = SipNode(
             self._engine,
             self._clock,
             self._trace,
             tcp_limits(self._whole.limits),
             journal=self._journal,
-            store=store,
+            store=self._store,
             on_lost=self._revert,
         )
         addresses = await listen_all(node, self.name, self._settings.listen, self._settings.advertise, begin=False)
         try:
-            self._server.restore(store.load(), node.now())
+            self._server.restore({} if self._store is None else self._store.load(), node.now())
         except StoreError as error:
             raise cannot_use(error) from None
         except _UNREADABLE as error:

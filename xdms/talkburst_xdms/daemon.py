@@ -13,7 +13,7 @@ from talkburst.daemon.start_error import cannot_listen, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.net import Clock
 from talkburst.obs.trace import Trace
-from talkburst.store import SqliteDocuments, StoreError
+from talkburst.store import DocumentStore, MemoryDocuments, SqliteDocuments, StoreError
 from talkburst_xdms.accounts import Account, Accounts
 from talkburst_xdms.http_server import HttpServer
 from talkburst_xdms.xcap_server import XcapServer
@@ -34,7 +34,7 @@ class XdmsDaemon:
         self._listens = [_listen(entry) for entry in settings.xdms.listen]
         self._accounts = _accounts(settings.xdms)
         self._peers = _networks(settings.xdms.asserted_peers, settings.hosts_for("xdms"))
-        self._store: SqliteDocuments | None = None
+        self._store: DocumentStore | None = None
         self._server: XcapServer | None = None
         self._http: HttpServer | None = None
 
@@ -46,7 +46,7 @@ class XdmsDaemon:
         """Opens the store, then the listeners. Raises StartError and OSError."""
         path = state_directory(self._settings) / STORE
         try:
-            self._store = SqliteDocuments(path)
+            self._store = MemoryDocuments() if self._settings.store == "memory" else SqliteDocuments(path)
         except StoreError as error:
             raise cannot_use(error) from None
         now = self._clock.now

@@ -22,7 +22,7 @@ from talkburst.daemon.faults import Source, explain
 from talkburst.daemon.settings import ConfigurationError, Settings
 
 _PREFIX = "TALKBURST_"
-_ONE_WORD = frozenset({"state", "hosts"})
+_ONE_WORD = frozenset({"state", "store", "hosts"})
 _PATHS: tuple[KeyPath, ...] = (("state",), ("trace", "pcap"), ("core", "profiles"), ("core", "credentials"))
 
 

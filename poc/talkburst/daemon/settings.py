@@ -286,6 +286,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", validate_default=True)
 
     state: str = ""
+    store: Literal["sqlite", "memory"] = "sqlite"
     hosts: Annotated[Hosts, BeforeValidator(_over_demo_hosts)] = Field(default_factory=dict)
     trust: Trust = Field(default_factory=Trust)
     timers: TimerSettings = Field(default_factory=TimerSettings)
