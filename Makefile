@@ -9,10 +9,17 @@ WORKERS ?= 2
 AT_ONCE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 FLOW_TESTS := tests/unit tests/acceptance/test_demo.py tests/acceptance/test_scenarios.py tests/acceptance/test_by_hand.py
 
+# Benches measure on Debian's Python where it will do, which is built for speed, and others often are not.
+BUILD ?= plain
+BENCH_VENV := .venv-bench$(if $(filter compiled,$(BUILD)),-compiled)
+BENCH_PYTHON = $(shell /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+  2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
+
 SOURCES := $(shell find poc core server xdms -name '*.py' -o -name py.typed)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo compose-demo test test-all test-pythons test-wheel check acceptance interop torture wheel bench-demo clean
+.PHONY: help demo compose-demo test test-all test-pythons test-wheel check acceptance interop torture wheel \
+  bench-demo bench-register clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,8 +65,21 @@ torture: $(VENV)/.installed-test ## sends the torture messages of RFC 4475 and 5
 bench-demo: $(VENV)/.installed ## elapsed time of the flow: median of RUNS=5 demos
 	@$(BIN)/python bench/demo.py --runs $(RUNS)
 
+bench-register: $(BENCH_VENV)/.bench ## cost of a registration beside Kamailio's (ROUNDS=3 SECONDS=5 BUILD=compiled)
+	@$(BENCH_VENV)/bin/python bench/register.py --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),5) $(BENCH)
+
 clean: ## removes the virtual environment and caches
-	rm -rf $(VENV) .venv-3.* .venv-compiled dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* .venv-compiled .venv-bench* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.venv-bench/.bench: pyproject.toml
+	@$(MAKE) --no-print-directory VENV=.venv-bench PYTHON="$(BENCH_PYTHON)" .venv-bench/.installed
+	@touch $@
+
+.venv-bench-compiled/.bench: dist/.compiled
+	@$(MAKE) --no-print-directory VENV=.venv-bench-compiled PYTHON="$(BENCH_PYTHON)" .venv-bench-compiled/bin/pip
+	@.venv-bench-compiled/bin/pip install --quiet --disable-pip-version-check --force-reinstall \
+	  $$(ls dist/*.whl | grep -v none-any)
+	@touch $@
 
 # A virtual environment, or a clear word on what is missing for one.
 $(VENV)/bin/pip:
