@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= 5
 PYTHONS ?= 3.11 3.13
+# atheris comes for some Pythons and platforms only, so the fuzzer has an environment of its own.
+FUZZ_PYTHON ?= $(PYTHON)
+FUZZ_VENV ?= .venv-fuzz
 # Tests in so many processes, file by file. WORKERS=0 runs them one after the other (a debugger wants that).
 WORKERS ?= 2
 AT_ONCE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -18,7 +21,7 @@ BENCH_PYTHON = $(shell /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exi
 SOURCES := $(shell find poc core server xdms -name '*.py' -o -name py.typed)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo compose-demo test test-all test-pythons test-wheel check acceptance interop torture wheel \
+.PHONY: help demo compose-demo test test-all test-pythons test-wheel check acceptance interop torture fuzz wheel \
   bench-demo bench-register clean
 
 help: ## what can be made
@@ -62,6 +65,9 @@ interop: $(VENV)/.installed-test ## the tests with programs of others: SIPp, tsh
 torture: $(VENV)/.installed-test ## sends the torture messages of RFC 4475 and 5118, writes docs/torture.md
 	@PYTHONPATH=tests/acceptance:tests/torture $(BIN)/python -m torture_page docs/torture.md
 
+fuzz: $(FUZZ_VENV)/.installed ## looks for bytes that break the SIP stack, for SECONDS=60; keeps what it finds in tests/fuzz
+	@$(FUZZ_VENV)/bin/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),60)
+
 bench-demo: $(VENV)/.installed ## elapsed time of the flow: median of RUNS=5 demos
 	@$(BIN)/python bench/demo.py --runs $(RUNS)
 
@@ -69,7 +75,7 @@ bench-register: $(BENCH_VENV)/.bench ## cost of a registration beside Kamailio's
 	@$(BENCH_VENV)/bin/python bench/register.py --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),5) $(BENCH)
 
 clean: ## removes the virtual environment and caches
-	rm -rf $(VENV) .venv-3.* .venv-compiled .venv-bench* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(FUZZ_VENV) .venv-3.* .venv-compiled .venv-bench* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 .venv-bench/.bench: pyproject.toml
 	@$(MAKE) --no-print-directory VENV=.venv-bench PYTHON="$(BENCH_PYTHON)" .venv-bench/.installed
@@ -118,4 +124,11 @@ dist/.compiled: hatch_build.py pyproject.toml $(SOURCES) | $(VENV)/bin/pip
 	@wheel=$$(ls dist/*.whl | grep -v none-any) && \
 	  .venv-compiled/bin/pip install --quiet --disable-pip-version-check "$$wheel[test,strangers]" && \
 	  .venv-compiled/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$$wheel"
+	@touch $@
+
+$(FUZZ_VENV)/.installed: pyproject.toml
+	@$(MAKE) --no-print-directory VENV=$(FUZZ_VENV) PYTHON=$(FUZZ_PYTHON) $(FUZZ_VENV)/bin/pip
+	@echo "installing Talkburst and the fuzzer into $(FUZZ_VENV) ..."
+	@$(FUZZ_VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || { \
+	  echo "make: atheris cannot be had for $$($(FUZZ_VENV)/bin/python --version) here; see tests/fuzz/fuzz.py" >&2; exit 2; }
 	@touch $@

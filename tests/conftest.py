@@ -12,8 +12,18 @@ from typing import Any
 
 import pytest
 import tomli_w
+from hypothesis import HealthCheck, settings
 
 from harness import DEMO_WITHIN, Demo, Ran, talkburst
+
+# What hypothesis draws: `ci` is the same in every run and keeps nothing, so that a red run can be had again; `usual`
+# looks at other messages each time; `longer` is for an hour of nobody's: HYPOTHESIS_PROFILE=longer make test. No test
+# has a deadline for an example, for the machine may be busy; slow generation is told by the time that the tests take.
+_ANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", _ANY, max_examples=40, derandomize=True, database=None)
+settings.register_profile("usual", _ANY, max_examples=40)
+settings.register_profile("longer", _ANY, max_examples=3000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") == "true" else "usual"))
 
 
 def pytest_configure() -> None:

@@ -19,12 +19,14 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _TELEPHONE_NUMBER = re.compile(r"\+[0-9().-]+|[0-9A-Fa-f*#().-]+")
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+# What no part of a URI may hold unescaped and the reader lets pass all the same.
+_TO_BE_ESCAPED = re.compile(r"[#\[\\\]^`{|}]")
 # reserved = ";" / "/" / "?" / ":" / "@" / "&" / "=" / "+" / "$" / ","   and the sign of the escape itself
 _RESERVED = frozenset(";/?:@&=+$,%")
+# unreserved = alphanum / mark
+_MARKS_AND_ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + "-_.!~*'()")
 # What may stand unescaped in a user part: unreserved / user-unreserved
-_USER_CHARACTERS = frozenset(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + "-_.!~*'()" + "&=+$,;?/"
-)
+_USER_CHARACTERS = _MARKS_AND_ALPHANUMERIC | frozenset("&=+$,;?/")
 # A parameter of these in one URI only makes the two different, RFC 3261 19.1.4 (transport: by its examples).
 _NEVER_IGNORED = ("user", "ttl", "method", "maddr", "transport")
 
@@ -82,7 +84,7 @@ class SipUri:
         All parameters, headers and the password go, escapes that need not be escapes are undone, and sips is filed
         with sip (RFC 5630 5.2). Escapes of characters that cannot stand in a user part stay, so the text is a URI.
         """
-        user = "" if self.user is None else f"{_unescape(self.user, _USER_CHARACTERS)}@"
+        user = "" if self.user is None else f"{_canonical(self.user, _USER_CHARACTERS)}@"
         port = "" if self.port is None else f":{self.port}"
         return f"sip:{user}{self.host}{port}"
 
@@ -111,7 +113,9 @@ class TelUri:
     def addr_of_record(self) -> str:
         """``tel:+12025550101``; a local number keeps its phone-context, which is part of the number."""
         context = self.params.get("phone-context")
-        return f"tel:{self.digits}" if context is None else f"tel:{self.digits};phone-context={context.lower()}"
+        if context is None:
+            return f"tel:{self.digits}"
+        return f"tel:{self.digits};phone-context={_canonical(context, _MARKS_AND_ALPHANUMERIC).lower()}"
 
 
 @dataclass(slots=True)
@@ -231,6 +235,14 @@ def _unescape(text: str, plain: frozenset[str]) -> str:
         return character if character in plain else escape.group(0).upper()
 
     return _ESCAPE.sub(replace, text)
+
+
+def _canonical(text: str, plain: frozenset[str]) -> str:
+    """The one spelling of all that say the same: what need not be escaped is not, and what has to be is."""
+    if text.isalnum():
+        return text
+    text = _unescape(text, plain)
+    return _TO_BE_ESCAPED.sub(lambda found: f"%{ord(found.group()):02X}", text)
 
 
 _UNRESERVED = frozenset(chr(code) for code in range(128)) - _RESERVED

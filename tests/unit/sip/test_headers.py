@@ -254,3 +254,32 @@ def test_parameters_begin_with_a_semicolon():
     for text in ("a", ";", ";a;", ";=x", ";a b=c", ";a=b,c"):
         with pytest.raises(HeaderError):
             parse_params(text)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "expected"),
+    [
+        (parse_via, "SIP/2.0/UDP\th;branch=1", Via("UDP", "h", params={"branch": "1"})),
+        (parse_auth, 'Digest\trealm="a"', AuthHeader("Digest", {"realm": "a"})),
+    ],
+)
+def test_a_tab_is_as_good_as_a_blank(parse, text, expected):
+    assert parse(text) == expected
+
+
+@pytest.mark.parametrize("text", ['sip:alice@ims.example;x="<"', 'sip:alice@ims.example;tag=1;x="a<b>,c"'])
+def test_a_bracket_in_a_quoted_parameter_makes_no_display_name_of_what_is_before_it(text):
+    address = parse_name_addr(text)
+    assert (address.display, address.uri) == ("", ALICE)
+    assert parse_name_addr(str(address)) == address
+
+
+def test_credentials_of_another_scheme_say_what_their_quotes_hold_and_leave_out_what_is_not_balanced():
+    read = parse_auth('Bearer a="x\\"y", b=z, c="open')
+    assert read == AuthHeader("Bearer", {"a": 'x"y', "b": "z"})
+    assert parse_auth(str(read)) == read
+
+
+def test_a_directive_that_came_with_quotes_it_needs_is_written_with_them():
+    read = parse_auth('Digest realm="a", algorithm="MD5, or not"')
+    assert parse_auth(str(read)) == read

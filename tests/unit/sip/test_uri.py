@@ -153,3 +153,18 @@ def test_loose_router_is_told_by_its_flag():
     assert isinstance(first, SipUri)
     assert isinstance(second, SipUri)
     assert (first.lr, second.lr) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sip:a[b@h", "sip:a%5bb@h"),
+        ("tel:1;phone-context=a", "tel:1;phone-context=%61"),
+        ("tel:1;phone-context=%20", "tel:1;phone-context=%20"),
+    ],
+)
+def test_what_is_equivalent_is_filed_in_one_place_and_that_is_a_uri(one, other):
+    assert parse_uri(one).equivalent(parse_uri(other))
+    filed = parse_uri(one).addr_of_record()
+    assert filed == parse_uri(other).addr_of_record()
+    assert parse_uri(filed).addr_of_record() == filed

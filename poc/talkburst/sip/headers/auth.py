@@ -18,10 +18,15 @@ class AuthHeader:
     def __str__(self) -> str:
         credentials = "response" in self.params
         written = [
-            f"{name}={value}" if name in _BARE or (credentials and name == "qop") else f"{name}={quote(value)}"
+            f"{name}={value}" if _stands_bare(name, value, credentials) else f"{name}={quote(value)}"
             for name, value in self.params.items()
         ]
         return f"{self.scheme} {', '.join(written)}" if written else self.scheme
+
+
+def _stands_bare(name: str, value: str, credentials: bool) -> bool:
+    """Without quotes: what the grammar wants so, unless it came quoted and would not be read without them."""
+    return (name in _BARE or (credentials and name == "qop")) and is_token(value)
 
 
 def parse_auth(text: str) -> AuthHeader:
@@ -29,7 +34,8 @@ def parse_auth(text: str) -> AuthHeader:
 
     Of a scheme other than Digest nothing is expected: what does not look like ``name=value`` is left out.
     """
-    scheme, _, rest = text.strip().partition(" ")
+    words = text.split(None, 1)
+    scheme, rest = words if len(words) == 2 else (text.strip(), "")
     if not is_token(scheme):
         raise HeaderError(f"{scheme!r} is no authentication scheme")
     digest = scheme.lower() == "digest"
@@ -41,5 +47,9 @@ def parse_auth(text: str) -> AuthHeader:
             if digest and part:
                 raise HeaderError(f"{part!r} is no directive, or comes twice")
             continue
-        params[name] = unquote(value.strip()) if digest else value.strip().strip('"')
+        try:
+            params[name] = unquote(value.strip())
+        except HeaderError:
+            if digest:
+                raise
     return AuthHeader("Digest" if digest else scheme, params)

@@ -55,6 +55,8 @@ def parse_name_addr(text: str) -> NameAddr:
             return _parse_addr_spec(text)
         display = before.strip()
         if display and not _is_token_sequence(display):
+            if ";" in display and '"' in display:
+                return _parse_addr_spec(text)  # the bracket stands in a quoted parameter: sip:a@h;x="<"
             raise HeaderError(f"display name {display!r} needs quotes")
     uri, bracket, params = rest.partition(">")
     if not bracket:

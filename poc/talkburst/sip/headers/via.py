@@ -56,10 +56,8 @@ def parse_via(text: str) -> Via:
     """Reads one Via element. Raises HeaderError; an unknown transport is none of its errors."""
     protocol, _, rest = text.strip().partition(" ")
     version, transport = "2.0", protocol[8:]
-    if not protocol.startswith("SIP/2.0/") or not transport:
+    if not protocol.startswith("SIP/2.0/") or not is_token(transport):
         version, transport, rest = _other_protocol(text)
-    if not is_token(transport):
-        raise HeaderError(f"no transport in Via {text!r}")
     sent_by, semicolon, params = rest.partition(";")
     try:
         host, port = parse_host_port(_without_blanks(sent_by))
@@ -75,7 +73,7 @@ def _other_protocol(text: str) -> tuple[str, str, str]:
     version, _, rest = rest.partition("/")
     words = rest.split(None, 1)
     version = version.strip()
-    if name.strip().upper() != "SIP" or not is_token(version) or len(words) < 2:
+    if name.strip().upper() != "SIP" or not is_token(version) or len(words) < 2 or not is_token(words[0]):
         raise HeaderError(f"no SIP/2.0/transport in Via {text!r}")
     return version, words[0], words[1]
 
