@@ -1,8 +1,8 @@
 """Looks for bytes that break the stack: `make fuzz SECONDS=60`. Needs atheris; the corpus beside this file is kept.
 
 Each target runs for its share of the time, from its folder in `corpus/`. Of what it finds, the fewest that reach all
-the new code are put into that folder (`-merge=1`). A crash, an input that takes more than a second and one that takes more than a
-gigabyte are written to `crashes/`, which `test_corpus.py` runs too: commit it with the change that mends it.
+the new code are put into that folder (`-merge=1`). A crash, an input that takes more than a second and one that takes
+more than a gigabyte are written to `crashes/`, which `test_corpus.py` runs too: commit it with what mends it.
 
 Exit codes: 0 nothing found, 1 something was found, 2 no atheris for this platform or wrong usage.
 """
@@ -21,8 +21,9 @@ SLOW_S = 1
 MOST_MEMORY_MB = 1024
 LONGEST = 4096
 NO_ATHERIS = (
-    "atheris cannot be had here: {}\nIt comes for Linux on x86_64 with CPython 3.11 to 3.13: "
-    "make fuzz FUZZ_PYTHON=/path/to/python3.11. What is kept in tests/fuzz/corpus is run by make test on every platform."
+    "atheris cannot be had here: {}\n"
+    "It comes for Linux on x86_64 with CPython 3.11 to 3.13 (make fuzz FUZZ_PYTHON=/path/to/python3.11). "
+    "What is kept in tests/fuzz/corpus is run by make test on every platform."
 )
 
 

@@ -19,6 +19,8 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _TELEPHONE_NUMBER = re.compile(r"\+[0-9().-]+|[0-9A-Fa-f*#().-]+")
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+# A percent sign that begins no escape.
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # What no part of a URI may hold unescaped and the reader lets pass all the same.
 _TO_BE_ESCAPED = re.compile(r"[#\[\\\]^`{|}]")
 # reserved = ";" / "/" / "?" / ":" / "@" / "&" / "=" / "+" / "$" / ","   and the sign of the escape itself
@@ -241,7 +243,7 @@ def _canonical(text: str, plain: frozenset[str]) -> str:
     """The one spelling of all that say the same: what need not be escaped is not, and what has to be is."""
     if text.isalnum():
         return text
-    text = _unescape(text, plain)
+    text = _unescape(_BARE_PERCENT.sub("%25", text), plain)
     return _TO_BE_ESCAPED.sub(lambda found: f"%{ord(found.group()):02X}", text)
 
 

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from talkburst.sip.framer import KeepAlive, StreamFramer, StreamLimits
@@ -18,6 +18,7 @@ def test_two_messages_in_one_segment_are_cut():
     assert StreamFramer().feed(FIRST + SECOND) == [FIRST, SECOND]
 
 
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, len(FIRST + SECOND + FIRST)), max_size=8))
 def test_messages_are_the_same_however_the_stream_is_cut(cuts):
     stream, framer = FIRST + SECOND + FIRST, StreamFramer()

@@ -1,7 +1,7 @@
 """Bytes to messages, and what becomes of bytes that are none."""
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from talkburst.sip import Malformed, Request, Response, is_keepalive, parse_message, response_to
@@ -195,6 +195,7 @@ STARTS = st.one_of(
 MESSAGES = st.builds(lambda start, lines, body: b"\r\n".join([start, *lines, b"", body]), STARTS, LINES, st.binary())
 
 
+@settings(max_examples=100)
 @given(st.one_of(st.binary(), MESSAGES))
 @example(b"SIP/2.0 200\r\n\r\n")
 @example(b"\xff\r\n: :\r\n\r\n")
@@ -209,6 +210,7 @@ def test_parsing_never_raises_and_what_is_written_is_read_as_the_same(data):
         defects(message, role)
 
 
+@settings(max_examples=100)
 @given(LINES, st.binary())
 def test_untouched_headers_survive_byte_for_byte(lines, body):
     head = b"\r\n".join([b"OPTIONS sip:h SIP/2.0", b"Content-Length: %d" % len(body), *lines]) + b"\r\n"

@@ -161,6 +161,7 @@ def test_loose_router_is_told_by_its_flag():
         ("sip:a[b@h", "sip:a%5bb@h"),
         ("tel:1;phone-context=a", "tel:1;phone-context=%61"),
         ("tel:1;phone-context=%20", "tel:1;phone-context=%20"),
+        ("sip:%6%61@h", "sip:%%36%61@h"),  # undone once, and not what comes of it once more
     ],
 )
 def test_what_is_equivalent_is_filed_in_one_place_and_that_is_a_uri(one, other):
