@@ -17,7 +17,7 @@ from talkburst.daemon.shown import Counted, Listing
 from talkburst.daemon.start_error import StartError, cannot_listen, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
-from talkburst.net import Clock, SipNode, listen_all, message_limits, tcp_limits
+from talkburst.net import Clock, SipNode, listen_all, message_limits, tcp_limits, tls_for
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import HeaderError
@@ -57,6 +57,7 @@ class CoreDaemon:
         self._node: SipNode | None = None
         self._lost = asyncio.Event()
         self._why_lost = ""
+        self._tls = tls_for(settings, self.name)
         hosts = settings.hosts_for("core")
         times = settings.timers
         self._engine = Engine(
@@ -99,6 +100,7 @@ class CoreDaemon:
             store=self._store,
             on_lost=self._revert,
             keeps=self.core.is_registered_over,
+            tls=self._tls,
         )
         own = self._settings
         addresses = await listen_all(node, CLIENTS, own.listen, own.advertise, begin=False)

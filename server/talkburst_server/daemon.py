@@ -13,7 +13,7 @@ from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
-from talkburst.net import Clock, SipNode, listen_all, message_limits, tcp_limits
+from talkburst.net import Clock, SipNode, https_context, listen_all, message_limits, tcp_limits, tls_for
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import HeaderError
@@ -47,6 +47,7 @@ class ServerDaemon:
 
     def __init__(self, settings: Settings, trace: Trace, log: Log) -> None:
         own, hosts = settings.server, settings.hosts_for("server")
+        self._tls = tls_for(settings, self.name)
         self._whole = settings
         self._settings = own
         self._trace = trace
@@ -106,6 +107,7 @@ class ServerDaemon:
             journal=self._journal,
             store=self._store,
             on_lost=self._revert,
+            tls=self._tls,
         )
         addresses = await listen_all(node, self.name, self._settings.listen, self._settings.advertise, begin=False)
         try:
@@ -163,6 +165,7 @@ class ServerDaemon:
 def _xdms(settings: Settings, trace: Trace, clock: Clock) -> list[XcapClient]:
     """The PoC XDMS and, where it is another one, the Shared XDMS."""
     own = settings.server
+    tls = https_context(settings.tls_for("server"), "server")
     roots = dict.fromkeys([own.xcap_root, own.shared_xcap_root or own.xcap_root])
     return [
         XcapClient(
@@ -172,6 +175,7 @@ def _xdms(settings: Settings, trace: Trace, clock: Clock) -> list[XcapClient]:
             trace=trace,
             now=clock.now,
             hosts=settings.hosts_for("server"),
+            tls=tls,
         )
         for root in roots
     ]

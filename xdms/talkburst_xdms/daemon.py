@@ -11,7 +11,7 @@ from talkburst.daemon.settings import ConfigurationError, Settings, XdmsSettings
 from talkburst.daemon.shown import Listing
 from talkburst.daemon.start_error import cannot_listen, cannot_use
 from talkburst.daemon.state import state_directory
-from talkburst.net import Clock
+from talkburst.net import Clock, tls_for
 from talkburst.obs.trace import Trace
 from talkburst.store import DocumentStore, MemoryDocuments, SqliteDocuments, StoreError
 from talkburst_xdms.accounts import Account, Accounts
@@ -32,6 +32,7 @@ class XdmsDaemon:
         self._log = log
         self._clock = Clock()
         self._listens = [_listen(entry) for entry in settings.xdms.listen]
+        self._tls = tls_for(settings, self.name)
         self._accounts = _accounts(settings.xdms)
         self._peers = _networks(settings.xdms.asserted_peers, settings.hosts_for("xdms"))
         self._store: DocumentStore | None = None
@@ -67,12 +68,14 @@ class XdmsDaemon:
         return [await self._listen(self._http, each) for each in self._listens]
 
     async def _listen(self, http: HttpServer, asked: Listen) -> str:
+        transport = asked.transport or "tcp"
         try:
-            bound = await http.listen(host=asked.host, port=asked.port, fd=asked.fd)
+            tls = self._tls.accepting if self._tls is not None and transport == "tls" else None
+            bound = await http.listen(host=asked.host, port=asked.port, fd=asked.fd, tls=tls)
         except OSError as error:
             wanted = f"fd:{asked.fd}" if asked.fd is not None else show_host_port(asked.host, asked.port)
-            raise cannot_listen(f"tcp:{wanted}", error, self.name) from None
-        return f"tcp:{show_host_port(*bound)}"
+            raise cannot_listen(f"{transport}:{wanted}", error, self.name) from None
+        return f"{transport}:{show_host_port(*bound)}"
 
     async def stop(self) -> None:
         if self._http is not None:
@@ -112,7 +115,9 @@ class XdmsDaemon:
 def _listen(entry: str) -> Listen:
     listen = parse_listen(entry)
     if listen.transport == "udp":
-        raise ConfigurationError(f"xdms.listen: {entry}: the XDMS speaks HTTP, so it must be tcp:HOST:PORT or fd:N")
+        raise ConfigurationError(
+            f"xdms.listen: {entry}: the XDMS speaks HTTP, so it must be tcp:HOST:PORT, tls:HOST:PORT or fd:N"
+        )
     return listen
 
 

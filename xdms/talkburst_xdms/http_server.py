@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -50,10 +51,12 @@ class HttpServer:
         self._runner: web.ServerRunner | None = None
         self._connections: Connections | None = None
 
-    async def listen(self, *, host: str = "", port: int = 0, fd: int | None = None) -> Endpoint:
+    async def listen(
+        self, *, host: str = "", port: int = 0, fd: int | None = None, tls: ssl.SSLContext | None = None
+    ) -> Endpoint:
         """Takes connections on an address or on a socket that was handed over; returns the address bound to.
 
-        Raises OSError.
+        With `tls` it is HTTPS. Raises OSError.
         """
         if self._runner is None:
             self._connections = Connections(
@@ -66,7 +69,11 @@ class HttpServer:
             self._runner = web.ServerRunner(self._connections, handle_signals=False, shutdown_timeout=_DRAIN)
             await self._runner.setup()
         listener = socket.socket(fileno=fd) if fd is not None else None
-        site: web.BaseSite = web.SockSite(self._runner, listener) if listener else web.TCPSite(self._runner, host, port)
+        site: web.BaseSite = (
+            web.SockSite(self._runner, listener, ssl_context=tls)
+            if listener
+            else web.TCPSite(self._runner, host, port, ssl_context=tls)
+        )
         await site.start()
         bound = self._runner.addresses[-1]
         return bound[0], bound[1]

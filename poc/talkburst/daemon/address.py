@@ -1,4 +1,4 @@
-"""Addresses as a user writes them: `udp:127.0.0.1:5060`, `tcp:[::1]:9060`, `poc.example:5070`, `fd:7`."""
+"""Addresses as a user writes them: `udp:127.0.0.1:5060`, `tcp:[::1]:9060`, `tls:[::1]`, `fd:7`."""
 
 import ipaddress
 import re
@@ -11,7 +11,7 @@ _HIGHEST_PORT = 65535
 class Listen(NamedTuple):
     """What one `listen` entry asks for. `fd` is a socket handed over by the parent; host and port are then empty."""
 
-    transport: str  # "udp" or "tcp"; empty for a bare fd:N, whose socket knows
+    transport: str  # "udp", "tcp" or "tls"; empty for a bare fd:N, whose socket knows
     host: str  # an IPv6 address without brackets
     port: int  # 0: any free one
     fd: int | None = None
@@ -43,6 +43,9 @@ def parse_host_port(text: str) -> tuple[str, int | None]:
     return host, None if port is None else int(port)
 
 
+_TLS_PORT = 5061  # RFC 3261 18.2.1
+
+
 def parse_endpoint(text: str) -> tuple[str, str, int]:
     """Split `tcp:HOST:PORT` or `udp:HOST:PORT` into transport, host and port."""
     transport, colon, rest = text.partition(":")
@@ -55,16 +58,19 @@ def parse_endpoint(text: str) -> tuple[str, str, int]:
 
 
 def parse_listen(text: str) -> Listen:
-    """Read `udp:HOST:PORT`, `tcp:HOST:PORT`, `fd:N`, `udp:fd:N` or `tcp:fd:N`."""
-    found = re.fullmatch(r"(?:(udp|tcp):)?fd:([0-9]+)", text)
+    """Read `udp:HOST:PORT`, `tcp:HOST:PORT`, `tls:HOST[:PORT]`, `fd:N`, `udp:fd:N`, `tcp:fd:N` or `tls:fd:N`."""
+    found = re.fullmatch(r"(?:(udp|tcp|tls):)?fd:([0-9]+)", text)
     if found:
         return Listen(found[1] or "", "", 0, int(found[2]))
+    if text.startswith("tls:"):
+        host, port = parse_host_port(text.removeprefix("tls:"))
+        return Listen("tls", host, _TLS_PORT if port is None else port)
     try:
         transport, host, port = parse_endpoint(text)
     except ValueError as error:
         if text.partition(":")[0] in ("udp", "tcp"):
             raise
-        raise ValueError("must be udp:HOST:PORT, tcp:HOST:PORT or fd:N") from error
+        raise ValueError("must be udp:HOST:PORT, tcp:HOST:PORT, tls:HOST:PORT or fd:N") from error
     return Listen(transport, host, port)
 
 

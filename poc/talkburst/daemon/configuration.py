@@ -23,7 +23,14 @@ from talkburst.daemon.settings import ConfigurationError, Settings
 
 _PREFIX = "TALKBURST_"
 _ONE_WORD = frozenset({"state", "store", "hosts"})
-_PATHS: tuple[KeyPath, ...] = (("state",), ("trace", "pcap"), ("core", "profiles"), ("core", "credentials"))
+_TLS_TABLES: tuple[KeyPath, ...] = ((), ("core",), ("server",), ("xdms",), ("client",))
+_PATHS: tuple[KeyPath, ...] = (
+    ("state",),
+    ("trace", "pcap"),
+    ("core", "profiles"),
+    ("core", "credentials"),
+    *((*table, "tls", key) for table in _TLS_TABLES for key in ("certificate", "key", "ca")),
+)
 
 
 def load(

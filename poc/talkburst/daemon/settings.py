@@ -70,8 +70,8 @@ def _check_peer(text: str) -> None:
 
 def _check_host_value(text: str) -> None:
     address, _, parameter = text.partition(";")
-    if parameter.lower() not in ("", "transport=udp", "transport=tcp"):
-        raise ValueError('may carry ";transport=udp" or ";transport=tcp" and nothing else')
+    if parameter.lower() not in ("", "transport=udp", "transport=tcp", "transport=tls"):
+        raise ValueError('may carry ";transport=udp", ";transport=tcp" or ";transport=tls" and nothing else')
     parse_host_port(address)
 
 
@@ -167,6 +167,29 @@ class TraceSettings(Section):
     pcap: str = ""
 
 
+class TlsSettings(Section):
+    """Files in PEM. What a daemon has in a table of its own ([core.tls]) goes before [tls]."""
+
+    certificate: str = ""
+    key: str = ""
+    ca: str = ""
+    verify_client: Literal["no", "if-given", "required"] = "no"
+    _own: frozenset[str] = frozenset()
+
+    def over(self, base: "TlsSettings") -> "TlsSettings":
+        """These where they are given, else those of `base`. A certificate brings its key with it."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if "certificate" in given:
+            given.setdefault("key", "")
+        merged = base.model_copy(update=given)
+        merged._own = frozenset(given)
+        return merged
+
+    def place(self, key: str, daemon: str) -> str:
+        """The name of a key, in the table that it came from."""
+        return f"{daemon}.tls.{key}" if key in self._own else f"tls.{key}"
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -192,6 +215,7 @@ class CoreSettings(Section):
     notify_interval: Annotated[float, Field(ge=0)] = 5.0
     liveness: Seconds = 5.0
     notify_first: bool = False
+    tls: TlsSettings = Field(default_factory=TlsSettings)
     hosts: Hosts = {}
 
     @model_validator(mode="after")
@@ -215,6 +239,7 @@ class ServerSettings(Section):
     settings_expires_max: Expires = 3600
     notify_interval: Annotated[float, Field(ge=0)] = 5.0
     notify_first: bool = False
+    tls: TlsSettings = Field(default_factory=TlsSettings)
     hosts: Hosts = {}
 
     @model_validator(mode="after")
@@ -252,12 +277,13 @@ class XdmsSettings(Section):
     asserted_peers: Annotated[list[Annotated[str, _checked(_check_peer)]], BeforeValidator(_commas)] = []
     lenient_content_type: bool = True  # takes a whole document sent as form data or without Content-Type
     max_document_size: Annotated[int, Field(ge=1, le=1 << 20)] = 1 << 20  # bytes; no more are read as XML
+    tls: TlsSettings = Field(default_factory=TlsSettings)
     max_documents: Annotated[int, Field(ge=1)] = 100  # of each user
 
 
 class ClientSettings(Section):
     listen: Listens = ["udp:127.0.0.1:5090", "tcp:127.0.0.1:5090"]
-    transport: Literal["udp", "tcp"] = "udp"  # where neither a URI nor [hosts] names one
+    transport: Literal["udp", "tcp", "tls"] = "udp"  # where neither a URI nor [hosts] names one
     advertise: Advertise = ""
     private_id: Annotated[str, Field(min_length=1)] = "alice@ims.example"
     public_id: PublicId = "sip:alice@ims.example"
@@ -270,12 +296,16 @@ class ClientSettings(Section):
     publish: bool = True
     on_conflict: Literal["override", "keep"] = "override"
     instance: Annotated[str, _checked(_expect(r"urn:\S+", "must be a URN such as urn:uuid:..."))] = ""
+    tls: TlsSettings = Field(default_factory=TlsSettings)
     hosts: Hosts = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> "ClientSettings":
-        if self.transport == "tcp" and all(parse_listen(entry).transport == "udp" for entry in self.listen):
+        spoken = {parse_listen(entry).transport for entry in self.listen}
+        if self.transport == "tcp" and not spoken & {"tcp", ""}:
             raise _key_fault("transport", "tcp needs a listener of its own: add tcp:HOST:PORT to client.listen")
+        if self.transport == "tls" and "tls" not in spoken:
+            raise _key_fault("transport", "tls needs a listener of its own: add tls:HOST:PORT to client.listen")
         _need_advertise(self.listen, self.advertise, "listen", "advertise")
         return self
 
@@ -292,6 +322,7 @@ class Settings(BaseSettings):
     timers: TimerSettings = Field(default_factory=TimerSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     trace: TraceSettings = Field(default_factory=TraceSettings)
+    tls: TlsSettings = Field(default_factory=TlsSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     core: CoreSettings = Field(default_factory=CoreSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
@@ -308,3 +339,8 @@ class Settings(BaseSettings):
         """The [hosts] table with the daemon's own laid over it."""
         own: dict[str, str] = getattr(getattr(self, daemon), "hosts", {})
         return {**self.hosts, **own}
+
+    def tls_for(self, daemon: str) -> TlsSettings:
+        """The [tls] table with the daemon's own laid over it."""
+        own: TlsSettings = getattr(self, daemon).tls
+        return own.over(self.tls)

@@ -6,6 +6,7 @@ from talkburst.net.listen import ListenAddress, ListenError
 from talkburst.net.listeners import listen_all
 from talkburst.net.node import MessageTrace, SipNode
 from talkburst.net.tcp import TcpLimits
+from talkburst.net.tls import Tls, https_context, tls_for
 
 __all__ = [
     "Clock",
@@ -14,7 +15,10 @@ __all__ = [
     "MessageTrace",
     "SipNode",
     "TcpLimits",
+    "Tls",
+    "https_context",
     "listen_all",
     "message_limits",
     "tcp_limits",
+    "tls_for",
 ]

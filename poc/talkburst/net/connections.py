@@ -10,10 +10,13 @@ from typing import Protocol
 
 from talkburst.daemon.address import show_host_port
 from talkburst.daemon.log import Log
+from talkburst.net.handshakes import Handshakes, call
 from talkburst.net.listen import WAITING_CONNECTIONS
 from talkburst.net.room import Room
 from talkburst.net.seldom import Seldom
 from talkburst.net.tcp import DEAF, IDLE, UNFINISHED, TcpConnection, TcpLimits
+from talkburst.net.tls import Tls
+from talkburst.net.tls_stream import TlsStream
 from talkburst.sip.actions import Send
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Address, Flow, Listener
@@ -38,14 +41,16 @@ class Shell(Protocol):
 class Connections:
     """Every connection under the number the engine gave it."""
 
-    def __init__(self, shell: Shell, limits: TcpLimits, log: Log) -> None:
+    def __init__(self, shell: Shell, limits: TcpLimits, log: Log, tls: Tls | None = None) -> None:
         self._shell = shell
         self._limits = limits
         self._log = log
+        self._tls = tls
+        self._handshakes = Handshakes(limits, log, shell.engine.counters)
         self._broken = Seldom(log, "broken stream")
         self._room = Room(limits, self.keeps, shell.engine.counters, log)
         self._servers: list[asyncio.Server] = []
-        self._listeners: dict[str, Listener] = {}
+        self._listeners: dict[tuple[str, str], Listener] = {}  # by name and transport
         self._attempts: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, TcpConnection] = {}
         self._sockets: set[TcpConnection] = set()  # also of those that only wait for their last bytes to leave
@@ -54,11 +59,19 @@ class Connections:
 
     async def listen(self, listener: Listener, bound: socket.socket) -> None:
         """Accept what connects to `bound`."""
-        self._listeners[listener.name] = listener
+        self._listeners[listener.name, listener.transport] = listener
         server = await asyncio.get_running_loop().create_server(
-            lambda: TcpConnection(self, self._limits, listener.name), sock=bound, backlog=WAITING_CONNECTIONS
+            lambda: self._accepted_by(listener), sock=bound, backlog=WAITING_CONNECTIONS
         )
         self._servers.append(server)
+
+    def _accepted_by(self, listener: Listener) -> asyncio.Protocol:
+        connection = TcpConnection(self, self._limits, listener.name)
+        if listener.transport != "TLS":
+            return connection
+        assert self._tls is not None
+        assert self._tls.accepting is not None
+        return TlsStream(self._handshakes, connection, self._tls.accepting)
 
     def send(self, send: Send) -> None:
         """Write a message. A connection that is gone has told the engine so, or does now."""
@@ -81,8 +94,9 @@ class Connections:
         shell.guarded("late response", flow.remote, lambda: shell.engine.transmit(flow, send.data, message))
         shell.pump()
 
-    def connect(self, flow: Flow) -> None:
-        attempt = asyncio.get_running_loop().create_task(self._connect(flow))
+    def connect(self, flow: Flow, domain: str = "") -> None:
+        """Open the connection of `flow`, over TLS to whoever proves to be `domain`."""
+        attempt = asyncio.get_running_loop().create_task(self._connect(flow, domain))
         self._attempts[flow.connection] = attempt
         attempt.add_done_callback(lambda _: self._attempts.pop(flow.connection, None))
 
@@ -104,6 +118,7 @@ class Connections:
         for attempt in attempts:
             attempt.cancel()
         await asyncio.gather(*attempts, return_exceptions=True)
+        self._handshakes.stop()
         self._all_closed.clear()
         for connection in list(self._sockets):
             connection.finish("stopped")
@@ -114,18 +129,23 @@ class Connections:
                 for server in self._servers:
                     await server.wait_closed()
 
-    async def _connect(self, flow: Flow) -> None:
+    async def _connect(self, flow: Flow, domain: str) -> None:
         own, _ = flow.local
+        local = None if own in ("0.0.0.0", "::") else (own, 0)
+        connection = TcpConnection(self, self._limits, flow.listener, flow)
         try:
             async with asyncio.timeout(self._limits.connect):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: TcpConnection(self, self._limits, flow.listener, flow),
-                    *flow.remote,
-                    local_addr=None if own in ("0.0.0.0", "::") else (own, 0),
-                )
+                if flow.transport != "TLS":
+                    loop = asyncio.get_running_loop()
+                    await loop.create_connection(lambda: connection, *flow.remote, local_addr=local)
+                else:
+                    assert self._tls is not None
+                    await call(connection, self._tls.calling, domain, flow.remote, local)
         except OSError as error:  # TimeoutError is one
             reason = error.strerror or str(error) or "no answer in time"
-            self._log.warning("not connected", remote=show_host_port(*flow.remote), reason=reason)
+            self._log.warning(
+                "not connected", remote=show_host_port(*flow.remote), domain=domain or None, reason=reason
+            )
             self._failed(flow)
 
     def _failed(self, flow: Flow) -> None:
@@ -142,14 +162,17 @@ class Connections:
             return False
         self._sockets.add(connection)
         if connection.flow is None:
-            flow = self._shell.engine.accepted(self._listeners[connection.listener], connection.remote)
+            listener = self._listeners[connection.listener, connection.speaks]
+            flow = self._shell.engine.accepted(listener, connection.remote, connection.proved)
             connection.flow, connection.accepted = flow, True
             self._open[flow.connection] = connection
         else:
             flow = connection.flow
             self._open[flow.connection] = connection
             shell = self._shell
-            shell.guarded("connection", flow.remote, lambda: shell.engine.connected(flow, shell.now()))
+            shell.guarded(
+                "connection", flow.remote, lambda: shell.engine.connected(flow, shell.now(), connection.proved)
+            )
             shell.pump()
         return True
 

@@ -23,7 +23,7 @@ _KINDS = {socket.SOCK_DGRAM: "udp", socket.SOCK_STREAM: "tcp"}
 
 
 class ListenAddress(Listen):
-    """What one `listen` entry asks for: `udp:127.0.0.1:5060` or a socket somebody handed over, `fd:7`, `tcp:fd:7`."""
+    """What one `listen` entry asks for: `udp:127.0.0.1:5060` or a socket somebody handed over, `fd:7`, `tls:fd:7`."""
 
     __slots__ = ()
 
@@ -48,7 +48,7 @@ def show(address: Listen) -> str:
 
 
 def transport_of(address: Listen) -> str:
-    """ "udp" or "tcp"; of a bare `fd:N` the socket is asked, and what is none is told apart when it is opened."""
+    """ "udp", "tcp" or "tls"; a bare `fd:N` is asked itself, and what is no socket is told apart when it is opened."""
     if address.transport or address.fd is None:
         return address.transport
     try:
@@ -58,11 +58,14 @@ def transport_of(address: Listen) -> str:
         return ""
 
 
-async def open_socket(address: Listen) -> socket.socket:
-    """A bound, non-blocking socket, UDP or TCP as the address says; raises ListenError."""
+async def open_socket(address: Listen, *, held: bool = False) -> socket.socket:
+    """A bound, non-blocking socket, UDP or TCP as the address says; raises ListenError.
+
+    One that is only `held` has its port, and the kernel refuses whoever connects to it.
+    """
     try:
         bound = _inherited(address) if address.fd is not None else await _bind(address)
-        if bound.type == socket.SOCK_STREAM:
+        if bound.type == socket.SOCK_STREAM and not held:
             _start_listening(bound)
     except OSError as error:
         # Some errors (of getaddrinfo) have a text of their own, some only a number.
@@ -91,11 +94,16 @@ def _inherited(address: Listen) -> socket.socket:
     """A socket handed over, bound and for TCP perhaps listening; its kind must be the one named, if one is named."""
     handed = socket.socket(fileno=address.fd)
     kind = _KINDS.get(handed.type) if handed.family in (socket.AF_INET, socket.AF_INET6) else None
-    if kind is None or address.transport not in (kind, ""):
+    if kind is None or _over(address.transport) not in (kind, ""):
         handed.detach()
-        raise OSError(0, f"it is not a {address.transport.upper() or 'UDP or TCP'} socket")
+        raise OSError(0, f"it is not a {_over(address.transport).upper() or 'UDP or TCP'} socket")
     _share_with_the_past(handed)
     return handed
+
+
+def _over(transport: str) -> str:
+    """What the kernel knows of it: TLS runs over TCP."""
+    return "tcp" if transport == "tls" else transport
 
 
 def _share_with_the_past(bound: socket.socket) -> None:
@@ -113,7 +121,7 @@ def _start_listening(bound: socket.socket) -> None:
 
 
 async def _bind(address: Listen) -> socket.socket:
-    kind = socket.SOCK_STREAM if address.transport == "tcp" else socket.SOCK_DGRAM
+    kind = socket.SOCK_DGRAM if address.transport == "udp" else socket.SOCK_STREAM
     found = await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=kind, flags=socket.AI_PASSIVE)
     family, _, _, _, sockaddr = found[0]
     bound = socket.socket(family, kind)

@@ -1,4 +1,4 @@
-"""Opening every listener of a daemon, UDP and TCP, under the names that make pairs of them."""
+"""Opening every listener of a daemon, UDP, TCP and TLS, under the names that hold them together."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ async def listen_all(
     """Open the `listen` entries of one side of a daemon; where each listens, as the ready line says it.
 
     The first UDP entry and the first TCP entry are both called `name`: what outgrows the one goes by the other
-    (RFC 3261 18.1.1). The second ones are called "name/2", and so on. Without `begin` nothing is read until
-    `node.begin()`. Raises ListenError.
+    (RFC 3261 18.1.1). The second ones are called "name/2", and so on. A port in `advertise` is that of UDP and TCP, a
+    TLS listener keeps its own. Without `begin` nothing is read until `node.begin()`. Raises ListenError.
     """
     count: Counter[str] = Counter()
     addresses = []
@@ -24,9 +24,10 @@ async def listen_all(
         transport = transport_of(address)
         count[transport] += 1
         number = count[transport]
-        listener = await node.listen(
-            name if number == 1 else f"{name}/{number}", address, advertised(advertise, address), begin=False
-        )
+        told = advertised(advertise, address)
+        if told is not None and transport == "tls":
+            told = (told[0], address.port)
+        listener = await node.listen(name if number == 1 else f"{name}/{number}", address, told, begin=False)
         addresses.append(f"{listener.transport.lower()}:{show_host_port(listener.host, listener.port)}")
     if begin:
         await node.begin()

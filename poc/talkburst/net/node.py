@@ -17,6 +17,7 @@ from talkburst.net.commit_gate import CommitGate, Unit
 from talkburst.net.connections import Connections
 from talkburst.net.listen import ListenError, open_socket, show
 from talkburst.net.tcp import TcpConnection, TcpLimits
+from talkburst.net.tls import Tls
 from talkburst.net.udp import UdpSocket
 from talkburst.sip.actions import Action, Connect, Resolve, Send
 from talkburst.sip.engine import Engine
@@ -39,7 +40,7 @@ class MessageTrace(Protocol):
         remote: Address,
         outbound: bool,
         protocol: Literal["sip", "http"],
-        transport: Literal["UDP", "TCP"],
+        transport: Literal["UDP", "TCP", "TLS"],
         at: float,
     ) -> None: ...
 
@@ -70,6 +71,7 @@ class SipNode:
         store: StateStore | None = None,
         on_lost: Callable[[float], None] = lambda now: None,
         keeps: Callable[[Flow], bool] = lambda flow: False,
+        tls: Tls | None = None,
     ) -> None:
         self.engine = engine
         self.keeps = keeps
@@ -78,7 +80,8 @@ class SipNode:
         self._log = Log("sip")
         self._bound: list[tuple[Listener, socket.socket]] = []  # nothing is read from these yet
         self._sockets: dict[str, UdpSocket] = {}  # by name of the listener
-        self._connections = Connections(self, limits or TcpLimits(), self._log)
+        self._connections = Connections(self, limits or TcpLimits(), self._log, tls)
+        self._tls = tls
         self._shown: dict[str, Address] = {}  # how the trace shows that end
         self._lookups: set[asyncio.Task[None]] = set()
         self._wake: asyncio.TimerHandle | None = None
@@ -104,7 +107,9 @@ class SipNode:
         Without `begin` nothing is read from the socket until `begin` is called: an engine that answers on one listener
         and asks on another needs both.
         """
-        opened = await open_socket(address)
+        if address.transport == "tls" and self._tls is None:
+            raise ListenError(0, f"cannot listen on {show(address)}: TLS needs a certificate")
+        opened = await open_socket(address, held=address.transport == "tls" and not self._can_be_called_over_tls)
         host, port = opened.getsockname()[:2]
         if host in ("0.0.0.0", "::") and advertise is None:
             opened.close()
@@ -112,7 +117,7 @@ class SipNode:
                 0, f"cannot listen on {show(address)}: peers must be told one address to answer to; advertise one"
             )
         advertised = (host, port) if advertise is None else (advertise[0], advertise[1] or port)
-        transport = "TCP" if opened.type == socket.SOCK_STREAM else "UDP"
+        transport = address.transport.upper() or ("TCP" if opened.type == socket.SOCK_STREAM else "UDP")
         listener = Listener(name, transport, host, port, advertised)
         self.engine.add_listener(listener)
         self._bound.append((listener, opened))
@@ -130,8 +135,14 @@ class SipNode:
             if listener.transport == "UDP":
                 self._begin_udp(listener, opened)
         for listener, opened in bound:
-            if listener.transport == "TCP":
+            if listener.transport == "TLS" and not self._can_be_called_over_tls:
+                self._bound.append((listener, opened))  # the port stays ours, but nobody can call us there
+            elif listener.reliable:
                 await self._connections.listen(listener, opened)
+
+    @property
+    def _can_be_called_over_tls(self) -> bool:
+        return self._tls is not None and self._tls.accepting is not None
 
     def _begin_udp(self, listener: Listener, opened: socket.socket) -> None:
         self._sockets[listener.name] = UdpSocket(
@@ -195,7 +206,7 @@ class SipNode:
             self._log.debug("traceback", text="".join(traceback.format_exception(error)))
 
     def traced(self, data: bytes, connection: TcpConnection, outbound: bool, at: float) -> None:
-        self._trace.message(data, connection.local, connection.remote, outbound, "sip", "TCP", at)
+        self._trace.message(data, connection.local, connection.remote, outbound, "sip", connection.speaks, at)
 
     # In
 
@@ -255,7 +266,7 @@ class SipNode:
         elif isinstance(action, Resolve):
             self._resolve(action)
         elif isinstance(action, Connect):
-            self._connections.connect(action.flow)
+            self._connections.connect(action.flow, action.domain)
         else:
             self._connections.disconnect(action.flow)
 

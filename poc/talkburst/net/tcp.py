@@ -6,8 +6,9 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from talkburst.sip.actions import Send
 from talkburst.sip.flow import Address, Flow
@@ -34,6 +35,8 @@ class TcpLimits:
     idle: float = 600.0  # without a whole message or a keep-alive, unless somebody is registered over it
     unfinished: float = 16.0  # from the first byte of a message to its last one
     connect: float = 10.0  # for a connection of ours to come up
+    handshake: float = 10.0  # of TLS, for a peer that connected
+    handshakes: int = 256  # that are under way at one time; the oldest gives way
     close: float = 1.0  # for what was written last to leave
     answers: float = 3.0  # for what is still to be answered to a peer that sends no more
     keep_alive: tuple[float, float] | None = None  # least and longest time between pings where we connected
@@ -80,6 +83,8 @@ class TcpConnection(asyncio.Protocol):
         self.listener = listener
         self.flow = flow  # known from the start when we connect, else when it is accepted
         self.accepted = False
+        self.speaks: Literal["TCP", "TLS"] = "TCP"
+        self.proved: frozenset[str] = frozenset()  # domains in the certificate of the other end (RFC 5922 7.1)
         self.local: Address = ("", 0)
         self.remote: Address = ("", 0)
         self._user = user
@@ -143,7 +148,8 @@ class TcpConnection(asyncio.Protocol):
         self._tell_closing(reason)
         self._wait(self._limits.close, self._transport.abort)
         if self._transport.can_write_eof() and not self._transport.is_closing():
-            self._transport.write_eof()
+            with suppress(OSError):  # the peer has reset it, and nobody has told us yet
+                self._transport.write_eof()
 
     def cut(self, reason: str) -> None:
         """Close at once."""

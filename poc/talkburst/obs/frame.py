@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Transport = Literal["UDP", "TCP"]
+Transport = Literal["UDP", "TCP", "TLS"]  # over TLS the message as it was before it was enciphered
 Protocol = Literal["sip", "http"]
 Endpoint = tuple[str, int]
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from talkburst.sip.headers.grammar import HeaderError
 from talkburst.sip.parser import Malformed, declared_length, malformed, parse_head, split_header_lines
 
+# The first byte of a TLS connection, and of no message (RFC 8446 5.1).
+TLS_HANDSHAKE = 0x16
+
 
 class KeepAlive(enum.Enum):
     """What stands between messages of a stream to keep it open."""
@@ -68,6 +71,8 @@ class StreamFramer:
                 return self._keep_alive()
             if not self._buffer or self._buffer == b"\r":
                 return None
+            if self._buffer[0] == TLS_HANDSHAKE:
+                return Malformed("TLS on a connection without it", 400, "RFC 3261 18")
             fault = self._measure()
             if fault is not None:
                 return fault

@@ -18,7 +18,7 @@ main = daemon_command(
     Flag("--password", "password", "the password of the private identity", "TEXT"),
     Flag("--registrar", "registrar", "the home domain", "sip:DOMAIN"),
     Flag("--outbound", "outbound", "the first hop of everything it sends", "HOST:PORT"),
-    Flag("--transport", "transport", "what it speaks with the core", choices=("udp", "tcp")),
+    Flag("--transport", "transport", "what it speaks with the core", choices=("udp", "tcp", "tls")),
     Flag("--answer-mode", "answer_mode", "the answer mode it publishes", choices=ANSWER_MODES),
     Flag("--barring", "barring", "whether it bars incoming PoC sessions", choices=SWITCH),
     Flag("--publish", "publish", "whether it publishes settings at all", choices=("true", "false")),

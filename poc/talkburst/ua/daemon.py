@@ -11,7 +11,7 @@ from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ClientSettings, ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError, cannot_use
 from talkburst.daemon.state import state_directory
-from talkburst.net import Clock, SipNode, listen_all, message_limits, tcp_limits
+from talkburst.net import Clock, SipNode, listen_all, message_limits, tcp_limits, tls_for
 from talkburst.obs.trace import Trace
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.engine import Engine
@@ -66,7 +66,13 @@ class ClientDaemon:
         )
         self._engine.message_limits = message_limits(settings.limits)
         self._chosen = _chosen(own, self._state, log)
-        self._node = SipNode(self._engine, Clock(), trace, tcp_limits(settings.limits, KEEP_ALIVE))
+        self._node = SipNode(
+            self._engine,
+            Clock(),
+            trace,
+            tcp_limits(settings.limits, KEEP_ALIVE),
+            tls=tls_for(settings, self.name, must_listen=False),
+        )
         self._client: PocClient | None = None
         self._changing = asyncio.Lock()
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -1,6 +1,7 @@
 """The XCAP client: whole documents over HTTP, with Digest, conditions and a trace of every message."""
 
 import secrets
+import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -92,6 +93,7 @@ class XcapClient:
 
     Has to be made inside a running event loop. `hosts` goes before the DNS; `now` stamps the trace. `timeout`,
     in seconds, is how long the server may be silent; a whole exchange may last six times as long.
+    `tls` says whom to believe where `root` is https.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class XcapClient:
         now: Callable[[], float] = time.time,
         hosts: Mapping[str, str] | None = None,
         timeout: float = 5.0,
+        tls: ssl.SSLContext | None = None,
         token: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self.root = root.rstrip("/")
@@ -114,7 +117,7 @@ class XcapClient:
         # count must not arrive out of order on parallel connections.
         self._challenges: dict[str, list[AuthHeader]] = {}
         self._session = aiohttp.ClientSession(
-            connector=TracedConnector(limit_per_host=16, resolver=HostsResolver(hosts or {})),
+            connector=TracedConnector(limit_per_host=16, resolver=HostsResolver(hosts or {}), ssl=tls or True),
             timeout=aiohttp.ClientTimeout(total=6 * timeout, sock_connect=timeout, sock_read=timeout),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),

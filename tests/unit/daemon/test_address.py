@@ -14,6 +14,9 @@ from talkburst.daemon.address import Listen, advertised, parse_endpoint, parse_h
         ("udp:core.example:5060", Listen("udp", "core.example", 5060)),
         ("fd:7", Listen("", "", 0, 7)),
         ("udp:fd:7", Listen("udp", "", 0, 7)),
+        ("tls:127.0.0.1:5071", Listen("tls", "127.0.0.1", 5071)),
+        ("tls:[::1]", Listen("tls", "::1", 5061)),
+        ("tls:fd:7", Listen("tls", "", 0, 7)),
     ],
 )
 def test_a_listen_entry_is_read(text: str, listen: Listen) -> None:
@@ -25,7 +28,9 @@ def test_a_listen_entry_is_read(text: str, listen: Listen) -> None:
     [
         ("", "must be udp:HOST:PORT"),
         ("127.0.0.1:5060", "must be udp:HOST:PORT"),
-        ("tls:127.0.0.1:5061", "must be udp:HOST:PORT"),
+        ("sctp:127.0.0.1:5060", "must be udp:HOST:PORT, tcp:HOST:PORT, tls:HOST:PORT or fd:N"),
+        ("tls:127.0.0.1:65536", "port 65536 is out of range"),
+        ("tls:::1", "an IPv6 address in brackets"),
         ("udp:127.0.0.1", "has no port; write udp:127.0.0.1:PORT"),
         ("udp:127.0.0.1:65536", "port 65536 is out of range"),
         ("udp:127.0.0.1:x", "must be HOST or HOST:PORT"),

@@ -166,16 +166,16 @@ def test_secrets_do_not_show(file: Path) -> None:
         ),
         (
             '[core]\nlisten = ["udp:127.0.0.1:0", "5060"]',
-            'talkburst.toml:2: core.listen[1] = "5060": must be udp:HOST:PORT, tcp:HOST:PORT or fd:N',
+            'talkburst.toml:2: core.listen[1] = "5060": must be udp:HOST:PORT, tcp:HOST:PORT, tls:HOST:PORT or fd:N',
         ),
         (
             '[trace]\nhep = "127.0.0.1:9060"',
             'talkburst.toml:2: trace.hep = "127.0.0.1:9060": must be tcp:HOST:PORT or udp:HOST:PORT',
         ),
         (
-            '[hosts]\n"a.example" = "127.0.0.1:5060;transport=tls"',
-            'talkburst.toml:2: hosts."a.example" = "127.0.0.1:5060;transport=tls": may carry ";transport=udp" or '
-            '";transport=tcp" and nothing else',
+            '[hosts]\n"a.example" = "127.0.0.1:5060;transport=ws"',
+            'talkburst.toml:2: hosts."a.example" = "127.0.0.1:5060;transport=ws": may carry ";transport=udp", '
+            '";transport=tcp" or ";transport=tls" and nothing else',
         ),
         (
             '[trust]\npeers = ["10.0.0.0/33"]',

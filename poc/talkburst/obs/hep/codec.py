@@ -37,7 +37,7 @@ _CORRELATION_ID, _NODE_NAME = 0x0011, 0x0013
 
 _INET, _INET6 = 2, 10  # address families as Linux numbers them, whatever this machine runs
 _UDP = 17
-_IP_PROTOCOLS: Final[dict[Transport, int]] = {"UDP": _UDP, "TCP": 6}
+_IP_PROTOCOLS: Final[dict[Transport, int]] = {"UDP": _UDP, "TCP": 6, "TLS": 6}
 _SIP, _LOG = 0x01, 0x64
 
 _HEADER = struct.Struct("!4sH")
