@@ -8,7 +8,7 @@ from zlib import crc32
 
 from talkburst.sip import Request
 from talkburst.sip.digest import NONCE_COUNT_DIGITS, DigestVerifier, Verdict, challenge
-from talkburst.sip.headers import AuthHeader, parse_auth
+from talkburst.sip.headers import AuthHeader, HeaderError, parse_auth
 from talkburst_core.credentials import DEFAULT_ALGORITHMS, Credentials
 from talkburst_core.profile import Subscriber, Subscribers
 from talkburst_core.refusal import Refusal
@@ -61,6 +61,7 @@ class Authentication:
         self._verifier = verifier
         self._decide = decide
         self._realm = realm
+        self._realms = {self.realm_of(private_id) for private_id in credentials}
         self._tolerance = tolerance or Tolerance()
         self._decoy = token_hex()  # the password of whoever is nobody
 
@@ -85,6 +86,25 @@ class Authentication:
             return self._stranger(request, role, private_id, given, now, f"no password on file for {private_id}")
         refusal = self._judged(request, role, private_id, secret, given, now)
         return Authenticated(private_id, subscriber) if refusal is None else refusal
+
+    def use_up(self, request: Request, role: Role) -> None:
+        """Takes out the credentials that are meant for us; those of other realms go on to them (RFC 3261 22.3)."""
+        values = request.get_all(role.credentials)
+        if not values:
+            return
+        request.remove(role.credentials)
+        for value in values:
+            if not self._is_ours(value):
+                request.add(role.credentials, value)
+
+    def _is_ours(self, credentials: str) -> bool:
+        """Whether they name a realm of ours, or none that could be read."""
+        try:
+            params = parse_auth(credentials).params
+        except HeaderError:
+            return True
+        realm = params.get("realm", "")
+        return realm in ("", self.realm_of(params.get("username", ""))) or realm in self._realms
 
     def _stranger(
         self, request: Request, role: Role, private_id: str, given: Given | None, now: float, why: str

@@ -20,7 +20,7 @@ from talkburst.sip.notifier import TABLE as SUBSCRIPTIONS
 from talkburst.sip.notifier import Notifier, contact_uri
 from talkburst.sip.proxy import Proxy, Routed
 from talkburst.sip.uas import Uas
-from talkburst_core.authentication import Authentication, Decide
+from talkburst_core.authentication import PROXY, Authentication, Decide
 from talkburst_core.bindings import Registration
 from talkburst_core.contacts import Contacts
 from talkburst_core.credentials import Credentials
@@ -81,6 +81,7 @@ class Core:
         self._verifier = DigestVerifier(nonce_key, policy.nonce_lifetime, not_before=started_at)
         tolerance = Tolerance(policy.tolerate, engine.counters, decide)
         authentication = Authentication(subscribers, credentials, self._verifier, decide, policy.realm, tolerance)
+        self._authentication = authentication
         self._claims = Claims(subscribers, policy.domain.lower(), policy.all_domains)
         self._identification = Identification(self._claims, authentication, self._flows, decide, policy.challenge_all)
         self.registrar = self._make_registrar(authentication)
@@ -188,7 +189,7 @@ class Core:
         if request.method == "REGISTER" and not self._destination.is_for_another_domain(request):
             self._uas.on_request(transaction, request, now)
             return
-        routed = self.proxy.take_routes(request)
+        routed = self.proxy.take_routes(request, transaction.flow)
         if request.method == "OPTIONS" and self._destination.is_for_us(routed):
             self._uas.on_request(transaction, routed.request, now)
         elif from_client:
@@ -201,7 +202,7 @@ class Core:
         from_client = side_of(flow.listener) == CLIENTS
         if not from_client and flow.remote[0] not in self._trust:
             return
-        routed = self.proxy.take_routes(request)
+        routed = self.proxy.take_routes(request, flow)
         if from_client:
             strip(routed.request)
         if not self._destination.is_for_us(routed):
@@ -222,7 +223,7 @@ class Core:
             self.proxy.respond(transaction, asserted.status, now, asserted.reason, asserted.headers)
             return
         assert_identity(request, asserted)
-        request.remove("Proxy-Authorization")
+        self._authentication.use_up(request, PROXY)
         request.set("P-Charging-Vector", self._charging(None))
         if local:
             self._uas.on_request(transaction, request, now)

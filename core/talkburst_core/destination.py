@@ -36,7 +36,7 @@ class Destination:
         whatever the address in the Request-URI: behind a relay or a NAT it may look like ours.
         """
         uri = routed.request.parsed_uri
-        if not routed.finished or not isinstance(uri, SipUri):
+        if not routed.finished or not isinstance(uri, SipUri) or "maddr" in uri.params:
             return False
         if routed.request.to.tag and routed.own and routed.own[-1].user is None:
             return False

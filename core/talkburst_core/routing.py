@@ -51,6 +51,9 @@ class Routing:
 
     def terminate(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """A request that nobody but its Request-URI has a say in any more."""
+        if self._is_elsewhere(request):
+            self.follow(transaction, request, self.servers, now, foreign=True)
+            return
         found = self.subscribers.find(request.uri)
         if found is None:
             self._leave(transaction, request, now)
@@ -121,7 +124,12 @@ class Routing:
 
     def _is_ours(self, request: Request) -> bool:
         uri = request.parsed_uri
-        return isinstance(uri, SipUri) and uri.host in self.domains and uri.port is None
+        return isinstance(uri, SipUri) and uri.host in self.domains and uri.port is None and "maddr" not in uri.params
+
+    def _is_elsewhere(self, request: Request) -> bool:
+        """RFC 3261 16.5: a maddr is the only target, whoever the rest of the Request-URI names."""
+        uri = request.parsed_uri
+        return isinstance(uri, SipUri) and "maddr" in uri.params
 
     # Application servers
 

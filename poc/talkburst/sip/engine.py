@@ -145,19 +145,21 @@ class Engine:
         next_hop: Uri | None = None,
         flow: Flow | None = None,
         timeout: float | None = None,
+        mark: str = "",
     ) -> ClientTransaction:
         """Send `request` in a new client transaction (RFC 3261 17.1); the copy sent is `.request` of what is returned.
 
         It goes to `flow`, else `next_hop`, else its first Route, else its Request-URI, from the listener of that name
         (default: the first one). The copy gets a Via with a fresh branch and `rport`, and Max-Forwards when it has
         none. `handler` is never called before this method returns. With `timeout` (seconds) it gets Failure.TIMEOUT
-        when no final response came by then; the transaction itself runs on and absorbs what comes late.
+        when no final response came by then; the transaction itself runs on and absorbs what comes late. The branch ends
+        in `mark` (RFC 5393 4.2.1), which begins with "-".
 
         Over 1300 bytes and bound for UDP, it goes by TCP instead where a listener of the same name has it, and by UDP
         all the same when the peer takes no TCP (RFC 3261 18.1.1). A `flow` is never exchanged for another one.
         """
         route = self._outbound.plan(request, listener, next_hop, flow)
-        sent = self._outbound.prepare(request, route.source)
+        sent = self._outbound.prepare(request, route.source, mark)
         transaction = ClientTransaction(self, sent, route.source.reliable, handler)
         self.clients[transaction.key] = transaction
         if timeout is not None:
@@ -309,10 +311,10 @@ class Engine:
         self.clients.pop(transaction.key, None)
         self._ways.remove(transaction)
 
-    def send_cancel(self, transaction: ClientTransaction, now: float) -> None:
+    def send_cancel(self, transaction: ClientTransaction, now: float, reason: str) -> None:
         """A CANCEL is a transaction of its own, with the branch of its INVITE (RFC 3261 9.1)."""
         assert transaction.flow is not None
-        request = cancel_of(transaction.request)
+        request = cancel_of(transaction.request, reason)
         cancel = ClientTransaction(self, request, transaction.reliable, lambda outcome, now: None)
         self.clients[cancel.key] = cancel
         cancel.start(transaction.flow, now)

@@ -20,6 +20,8 @@ from talkburst.sip.uri import Uri, UriError
 if TYPE_CHECKING:
     from talkburst.sip.engine import Engine
 
+BRANCH = "z9hG4bK"  # the magic cookie (RFC 3261 8.1.1.7)
+MARK = "-"  # begins what a proxy has to say in a branch, if anything
 LARGEST_DATAGRAM = 1300  # bytes of a request that may go by UDP when the path MTU is unknown (RFC 3261 18.1.1)
 TCP_PATIENCE = 1.0  # seconds a connection may take to come up when UDP will do as well
 UDP_AFTER_REFUSAL = 60.0  # seconds a peer that did not take TCP gets large requests by UDP
@@ -64,11 +66,11 @@ class Outbound:
         sibling = None if target is None else engine.sibling(default, target.transport)
         return Route(default) if sibling is None else Route(sibling, target=target)
 
-    def prepare(self, request: Request, source: Listener) -> Request:
-        """The copy that is sent: with a Via of `source`, a fresh branch in it, and Max-Forwards."""
+    def prepare(self, request: Request, source: Listener, mark: str = "") -> Request:
+        """The copy that is sent: with a Via of `source`, a fresh branch that ends in `mark`, and Max-Forwards."""
         sent = request.copy()
         host, port = source.advertised
-        branch = "z9hG4bK" + self._engine.token()
+        branch = BRANCH + self._engine.token() + mark
         sent.prepend("Via", Via(source.transport, bracketed(host), port, {"branch": branch, "rport": None}))
         if sent.get("Max-Forwards") is None:
             sent.set("Max-Forwards", 70)
@@ -134,7 +136,8 @@ class Outbound:
             return
         self._remember_refusal(flow.remote, now)
         source = self._engine.listener(flow.listener, flow.transport)
-        _rewrite_via(transaction.request, source, "z9hG4bK" + self._engine.token())
+        _, separator, mark = (transaction.request.via.branch or "").partition(MARK)
+        _rewrite_via(transaction.request, source, BRANCH + self._engine.token() + separator + mark)
         transaction.start_over(flow, now)
         self._engine.clients[transaction.key] = transaction
 

@@ -11,8 +11,12 @@ Who decides where a request goes is somebody else: `forward` is given the target
 byte for byte, but for Via, Max-Forwards, Max-Breadth, Route, Record-Route and the Request-URI. The addresses of the
 engine's listeners are ours, and so are the names it is given.
 
-DEVIATION(RFC 5393 4.2): a loop is told by our own branches in Via while the request is pending, not by a hash in them.
-What contacts that point at each other could multiply is bounded by Max-Breadth (RFC 5393 5.3).
+A loop is told from a spiral by what the branches of our Vias end in: a checksum of the Request-URI and the Route that a
+request came with (RFC 5393 4.2). What contacts that point at each other could multiply is bounded by Max-Breadth
+(RFC 5393 5.3).
+
+DEVIATION(RFC 3261 16.10): a CANCEL of nothing that was forwarded is answered 481 and not forwarded. We are never
+stateless, so whatever it cancels has not passed here, and nobody asks for credentials for it.
 """
 
 from __future__ import annotations
@@ -20,14 +24,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from zlib import crc32
 
 from .defects import defects
 from .engine import Engine
-from .flow import DEFAULT_PORT, Flow, Listener, unbracketed
-from .headers import HeaderError
+from .flow import DEFAULT_PORT, Flow, Listener, default_port, unbracketed
+from .headers import HeaderError, Via
 from .headers.grammar import parse_number
 from .inbound import fixed_tag
 from .message import Request, response_to
+from .outbound import MARK
 from .recent import Recent
 from .response_context import FailureHandler, Outgoing, ResponseContext
 from .timers import Timer
@@ -84,16 +90,16 @@ class Proxy:
         return len(self._contexts)
 
     def own_listener(self, uri: Uri) -> str | None:
-        """The name of the listener that a URI stands for; None when it is not ours."""
+        """The name of the listener that a URI leads to; None when it is not ours. A maddr goes before the host."""
         if not isinstance(uri, SipUri):
             return None
-        host, port = unbracketed(uri.host).lower(), uri.port
+        host, port = unbracketed(uri.params.get("maddr") or uri.host).lower(), uri.port
         if port is None and host in self._names:
             return self._names[host]
         for listener in self._engine.listeners():
             if (host, port or DEFAULT_PORT) in _addresses(listener):
                 return listener.name
-            if host in self._names and port in (listener.port, listener.advertised[1]):
+            if host in self._names and port in _ports(listener):
                 return listener.name
         return None
 
@@ -141,42 +147,58 @@ class Proxy:
         return (420, None, [("Unsupported", ", ".join(wanted))]) if wanted else None
 
     def _loops(self, request: Request) -> bool:
-        """Whether this very request was sent out by us and came back unchanged; a spiral has changed on its way."""
-        ours = {listener.sent_by for listener in self._engine.listeners()}
-        branches = [(via.branch or "").lower() for via in request.vias if via.sent_by in ours]
-        if not any((branch, request.method) in self._engine.clients for branch in branches):
-            return False  # nothing that is still pending came from here: no need to look at all that is
-        return any(
-            context.sent(branches)
-            and context.request.uri == request.uri
-            and context.request.values("Route") == request.values("Route")
-            for context in self._contexts.values()
-        )
+        """RFC 5393 4.2.2: whether this request was here before, and nothing has changed that decides its way."""
+        own = [(via.branch or "").lower() for via in request.vias if self._engine.is_own_address(*_sent_by(via))]
+        if not own:
+            return False
+        mark = loop_mark(request)
+        return any(branch.endswith(mark) for branch in own)
 
-    def take_routes(self, request: Request) -> Routed:
+    def take_routes(self, request: Request, flow: Flow | None = None) -> Routed:
         """RFC 3261 16.4: undoes what a strict router did to the request, and takes the Route entries off that are us.
 
-        Raises HeaderError or UriError for a Route that cannot be read.
+        `flow` is how it came in: only by that can a maddr be ours. Raises HeaderError or UriError for a Route that
+        cannot be read.
         """
         request = request.copy()
-        self._undo_strict_routing(request)
-        routed = Routed(request)
+        routed = Routed(request, self._undo_strict_routing(request))
+        if flow is not None:
+            self._strip_maddr(request, flow)
+        taken = 0
         for route in request.routes:
             if not isinstance(route.uri, SipUri) or not self.is_own_route(route.uri):
                 break
             routed.own.append(route.uri)
-        if routed.own:
-            request.remove_first("Route", len(routed.own))
+            taken += 1
+        if taken:
+            request.remove_first("Route", taken)
         return routed
 
-    def _undo_strict_routing(self, request: Request) -> None:
-        """A Request-URI that we put in Record-Route is a strict router's doing: the real one is the last Route."""
+    def _undo_strict_routing(self, request: Request) -> list[SipUri]:
+        """A Request-URI that we put in Record-Route is a strict router's doing: the real one is the last Route.
+
+        What stood in its place, if so, is the first Route entry that was us.
+        """
         uri, routes = request.parsed_uri, request.values("Route")
-        if routes and isinstance(uri, SipUri) and uri.lr and self.is_own_route(uri):
-            request.uri = str(request.routes[-1].uri)
-            request.remove("Route")
-            for route in routes[:-1]:
-                request.add("Route", route)
+        if not (routes and isinstance(uri, SipUri) and uri.lr and self.is_own_route(uri)):
+            return []
+        request.uri = str(request.routes[-1].uri)
+        request.remove("Route")
+        for route in routes[:-1]:
+            request.add("Route", route)
+        return [uri]
+
+    def _strip_maddr(self, request: Request, flow: Flow) -> None:
+        """Takes a maddr out that led the request here, with the port and the transport that go with it."""
+        uri = request.parsed_uri
+        if not isinstance(uri, SipUri) or "maddr" not in uri.params or not self.is_own_route(uri):
+            return
+        listener = self._engine.listener(flow.listener, flow.transport)
+        transport = (uri.params.get("transport") or ("TLS" if uri.scheme == "sips" else "UDP")).upper()
+        if transport != flow.transport or (uri.port or default_port(transport)) not in _ports(listener):
+            return  # it is for another listener of ours
+        params = {name: value for name, value in uri.params.items() if name not in ("maddr", "transport")}
+        request.uri = str(SipUri(uri.scheme, uri.user, uri.host, None, params, uri.headers, uri.password))
 
     def forward(
         self,
@@ -206,15 +228,19 @@ class Proxy:
         ]
         context = ResponseContext(self._engine, transaction, on_failure, self._on_accepted, self._forget)
         self._contexts[transaction] = context
-        context.start(outgoing, now, timeout)
+        context.start(outgoing, now, timeout, loop_mark(transaction.request))
 
     def _forget(self, context: ResponseContext) -> None:
         if self._contexts.get(context.transaction) is context:
             del self._contexts[context.transaction]
 
-    def _on_accepted(self, request: Request, now: float) -> None:
-        if request.method == "INVITE":
-            self._accepted.add(_acknowledged(request), now)
+    def _on_accepted(self, context: ResponseContext, now: float) -> None:
+        if not context.is_invite:
+            return
+        self._accepted.add(_acknowledged(context.request), now)
+        current = self._contexts.get(context.transaction)
+        if current is not None and current is not context:
+            current.cancel(now)  # somebody took the matter over from one who answers after all
 
     def forward_ack(self, request: Request, target: Target, now: float) -> None:
         """Passes on the ACK of a 2xx that passed here; any other is dropped, for an ACK has no answer.
@@ -267,6 +293,23 @@ def _breadth(request: Request) -> int:
     """How many branches may be pending for a request at one time; nobody gets more than the default by asking."""
     given = request.get("Max-Breadth")
     return MAX_BREADTH if given is None else min(parse_number(given, 2**31 - 1), MAX_BREADTH)
+
+
+def loop_mark(request: Request) -> str:
+    """The second part of a branch (RFC 5393 4.2.1) for a request as it was received.
+
+    It depends on what decides where the request goes, and on the Call-ID, so that no two users collide for ever.
+    """
+    decisive = "\n".join((request.uri, *request.values("Route"), request.call_id))
+    return f"{MARK}{crc32(decisive.encode('utf-8', 'surrogateescape')):08x}"
+
+
+def _sent_by(via: Via) -> tuple[str, int]:
+    return unbracketed(via.host).lower(), via.port or default_port(via.transport)
+
+
+def _ports(listener: Listener) -> tuple[int, int]:
+    return listener.port, listener.advertised[1]
 
 
 def _acknowledged(request: Request) -> tuple[str, str, int]:

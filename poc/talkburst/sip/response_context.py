@@ -5,16 +5,17 @@ RFC 4320 keeps provisional responses and late answers of non-INVITE requests bac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from .agenda import Alarm
 from .engine import Engine
 from .flow import Flow
-from .message import Request, Response, response_to
+from .message import REASONS, Request, Response, response_to
 from .timers import Timer
 from .transaction.client import ClientTransaction, Failure, Outcome
 from .transaction.server import ServerTransaction
+from .transaction.states import State
 from .uri import Uri
 
 FailureHandler = Callable[[Outcome, float], bool]
@@ -36,6 +37,8 @@ class Outgoing(NamedTuple):
 
 # RFC 3261 16.7 step 6: these let the client try again and succeed, so they come first in their class.
 PREFERRED: Final = (401, 407, 415, 420, 484)
+ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326 3.1: no missed call, then
+SILENT: Final = (408, 487)  # nobody said anything; whatever somebody said tells more
 CHALLENGES: Final = ("WWW-Authenticate", "Proxy-Authenticate")
 
 
@@ -47,13 +50,14 @@ class ResponseContext:
         engine: Engine,
         transaction: ServerTransaction,
         on_failure: FailureHandler | None,
-        on_accepted: Callable[[Request, float], None],
+        on_accepted: Callable[[ResponseContext, float], None],
         on_ended: Callable[[ResponseContext], None],
     ) -> None:
         self.engine = engine
         self.transaction = transaction
         self.request = transaction.request = transaction.request.head()  # the body is on its way
         self.answered = False  # a final response went upstream, or somebody took the matter over
+        self._cancelled = False
         self._on_failure = on_failure
         self._on_accepted = on_accepted
         self._on_ended = on_ended
@@ -65,25 +69,31 @@ class ResponseContext:
     def is_invite(self) -> bool:
         return self.request.method == "INVITE"
 
-    def start(self, outgoing: Sequence[Outgoing], now: float, timeout: float | None) -> None:
-        """Sends every request at once. `timeout`: seconds within which any response at all has to come."""
+    def start(self, outgoing: Sequence[Outgoing], now: float, timeout: float | None, mark: str) -> None:
+        """Sends every request at once, with `mark` in its branch.
+
+        `timeout`: seconds within which any response at all has to come.
+        """
         if timeout is not None:
             self._liveness = self.engine.agenda.schedule(now + timeout, self._no_sign_of_life)
         self._branches = [_Branch(self, each.distrusted) for each in outgoing]
         for branch, each in zip(self._branches, outgoing, strict=True):
-            branch.start(each, now)
+            branch.start(each, now, mark)
         self._starting = False
         self.conclude(now)
 
     def cancel(self, now: float) -> None:
-        """Cancels what is pending; what the branches then answer decides (RFC 3261 16.10)."""
-        for branch in self._branches:
-            branch.cancel(now)
+        """Whoever asked asks no more: cancels what is pending, and nothing else is tried (RFC 3261 16.10).
 
-    def sent(self, branches: Iterable[str]) -> bool:
-        """Whether one of these Via branches (in lower case) is of a request that this context sent."""
-        own = {branch.client.key.branch for branch in self._branches if branch.client is not None}
-        return not own.isdisjoint(branches)
+        What the branches then answer decides.
+        """
+        self._cancelled = True
+        self._cancel_pending(now)
+        self.conclude(now)
+
+    def _cancel_pending(self, now: float, reason: str = "") -> None:
+        for branch in self._branches:
+            branch.cancel(now, reason)
 
     def on_response(self, response: Response, now: float) -> None:
         """RFC 3261 16.7 steps 4, 5 and 10 for one response of one branch."""
@@ -95,7 +105,7 @@ class ResponseContext:
         if response.status < 300:
             self._succeed(response, now)
         elif response.status >= 600:
-            self.cancel(now)
+            self._cancel_pending(now, reason_of(response.status))
         self.conclude(now)
 
     def conclude(self, now: float) -> None:
@@ -114,14 +124,17 @@ class ResponseContext:
             self.engine.counters["late_response"] += 1
             return
         self.answered = True
-        self._on_accepted(self.request, now)
         self._send(response, now)
-        self.cancel(now)
+        self._on_accepted(self, now)
+        self._cancel_pending(now, ELSEWHERE)
 
     def _fail(self, outcome: Outcome, now: float) -> None:
         self.answered = True
         on_failure, self._on_failure = self._on_failure, None
-        if on_failure is not None and on_failure(outcome, now):
+        if self._cancelled and isinstance(outcome, Failure):
+            self._respond(487, now)
+            return
+        if on_failure is not None and not self._cancelled and on_failure(outcome, now):
             return
         if isinstance(outcome, Response) and outcome.status != 503:
             self._send(outcome, now)
@@ -151,7 +164,8 @@ class ResponseContext:
         self._liveness = None
         if not self.answered:
             self._fail(Failure.TIMEOUT, now)
-            self.cancel(now)
+            self._cancel_pending(now)
+            self.conclude(now)
 
     def _stop_liveness(self) -> None:
         if self._liveness is not None:
@@ -171,17 +185,28 @@ class _Branch:
         self.client: ClientTransaction | None = None
         self.outcome: Outcome | None = None
 
-    def start(self, outgoing: Outgoing, now: float) -> None:
+    def start(self, outgoing: Outgoing, now: float, mark: str) -> None:
         if self._context.is_invite:
             self._restart_timer_c(now)
         request, listener, next_hop, _, flow = outgoing
         self.client = self._context.engine.send_request(
-            request, self._on_outcome, now, listener=listener, next_hop=next_hop, flow=flow
+            request, self._on_outcome, now, listener=listener, next_hop=next_hop, flow=flow, mark=mark
         )
 
-    def cancel(self, now: float) -> None:
-        if self.outcome is None and self.client is not None and self._context.is_invite:
-            self.client.cancel(now)
+    def cancel(self, now: float, reason: str = "") -> None:
+        """Sends CANCEL as soon as it may be; what has not left yet (a name or a connection is waited for) stays."""
+        client = self.client
+        if self.outcome is not None or client is None or not self._context.is_invite:
+            return
+        if client.flow is None:
+            client.abandon(now)
+            self._end(Failure.TIMEOUT)
+        else:
+            client.cancel(now, reason)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self._stop_timer_c()
 
     def add_challenges(self, response: Response) -> None:
         """RFC 3261 16.7 step 7: a 401 or 407 carries the challenges of every branch."""
@@ -198,8 +223,7 @@ class _Branch:
             if outcome.status > 100 and self._context.is_invite:
                 self._restart_timer_c(now)
         else:
-            self.outcome = outcome
-            self._stop_timer_c()
+            self._end(outcome)
         if isinstance(outcome, Response):
             self._context.on_response(self._trusted(outcome), now)
         else:
@@ -216,7 +240,16 @@ class _Branch:
     def _restart_timer_c(self, now: float) -> None:
         self._stop_timer_c()
         engine = self._context.engine
-        self._timer_c = engine.agenda.schedule(now + engine.timers.duration(Timer.C), self.cancel)
+        self._timer_c = engine.agenda.schedule(now + engine.timers.duration(Timer.C), self._on_timer_c)
+
+    def _on_timer_c(self, now: float) -> None:
+        """RFC 3261 16.8: CANCEL where anything came back, else as if it had been 408."""
+        assert self.client is not None
+        silent = self.client.state is State.CALLING
+        self.cancel(now)
+        if silent:
+            self._end(Failure.TIMEOUT)
+            self._context.conclude(now)
 
     def _stop_timer_c(self) -> None:
         if self._timer_c is not None:
@@ -239,4 +272,11 @@ def _rank(outcome: Outcome, is_invite: bool) -> tuple[int, int, int]:
         status = 408 if is_invite else 599
     if status >= 600:
         return 0, 0, 0
+    if not isinstance(outcome, Response) or status in SILENT:
+        return 1, status // 100, len(PREFERRED) + 1
     return 1, status // 100, PREFERRED.index(status) if status in PREFERRED else len(PREFERRED)
+
+
+def reason_of(status: int) -> str:
+    """Why a branch is cancelled (RFC 3326 2): of the answer of another one."""
+    return f'SIP;cause={status};text="{REASONS.get(status, "Global Failure")}"'

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from talkburst.sip.engine import Engine, Send, ServerTransaction
+from talkburst.sip.engine import Engine, Resolve, Send, ServerTransaction
 from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.message import Request, Response
 from talkburst.sip.parser import parse_message
 from talkburst.sip.proxy import Proxy, Target
+from talkburst.sip.timers import Timers
 from talkburst.sip.transaction.client import Outcome
 
 CLIENTS = ("192.0.2.1", 5060)
@@ -42,9 +43,10 @@ class Sent:
 class ProxyBench:
     """What comes in is checked, relieved of our Route entries, and sent to `targets`."""
 
-    def __init__(self) -> None:
+    def __init__(self, timers: Timers | None = None) -> None:
         numbers = itertools.count(1)
-        self.engine = Engine(self, token=lambda: f"t{next(numbers)}", hosts={"poc.example": "192.0.2.20:5070"})
+        hosts = {"poc.example": "192.0.2.20:5070"}
+        self.engine = Engine(self, token=lambda: f"t{next(numbers)}", hosts=hosts, timers=timers)
         for name, address in LOCAL.items():
             self.engine.add_listener(Listener(name, "UDP", *address, advertised=address))
         self.proxy = Proxy(self.engine, {"scscf.example": "servers", "example": "clients"})
@@ -56,6 +58,7 @@ class ProxyBench:
         self.own: list[str] = []
         self.now = START
         self.sent: list[Sent] = []
+        self.resolving: list[Resolve] = []
         self._branches = itertools.count(1)
 
     # The transaction user
@@ -150,6 +153,9 @@ class ProxyBench:
     def collect(self) -> list[Sent]:
         news = []
         for action in self.engine.take():
+            if isinstance(action, Resolve):
+                self.resolving.append(action)
+                continue
             assert isinstance(action, Send), action
             message = parse_message(action.data)
             assert isinstance(message, Request | Response), message
@@ -183,3 +189,73 @@ def forking(bench: ProxyBench) -> ProxyBench:
     """Sends everything to two places."""
     bench.targets = [Target("clients", "sip:bob@192.0.2.31:5060"), Target("clients", "sip:bob@192.0.2.32:5060")]
     return bench
+
+
+class Call:
+    """An INVITE of alice to the targets a, b and c, told as a transcript.
+
+    A line is what happens and, behind `>`, all that is sent because of it, in order:
+
+        b 200 > up 200, a CANCEL      b answers 200; that goes to alice, and a gets CANCEL
+        CANCEL > up 200 CANCEL        alice sends CANCEL, which is answered 200
+        INVITE, ACK, ACK of 2xx       what else alice sends; INVITE for the second time is a retransmission
+        a refused                     nobody listens at a
+        +32                           so many seconds pass; what is only repeated meanwhile is left out
+    """
+
+    def __init__(self, bench: ProxyBench, targets: str) -> None:
+        self.bench = bench
+        self._places = {name: (f"192.0.2.{number}", 5060) for number, name in enumerate(targets, 31)}
+        self._names = {place: name for name, place in self._places.items()} | {ALICE: "up"}
+        self._invites: dict[str, Sent] = {}
+        self._seen: set[bytes] = set()
+        bench.targets = [Target("clients", f"sip:bob@{host}:{port}") for host, port in self._places.values()]
+
+    def play(self, transcript: str) -> None:
+        for line in filter(None, map(str.strip, transcript.splitlines())):
+            event, _, expected = (part.strip() for part in line.partition(">"))
+            sent = self._happen(event)
+            told = [self._tell(each) for each in sent if not event.startswith("+") or each.data not in self._seen]
+            self._seen.update(each.data for each in sent)
+            if event.startswith("+"):
+                told = list(dict.fromkeys(told))
+            assert told == [each.strip() for each in expected.split(",") if expected], line
+
+    def _happen(self, event: str) -> list[Sent]:
+        who, _, what = event.partition(" ")
+        if who in self._places and what == "refused":
+            self.bench.engine.transport_failed(
+                Flow("UDP", CLIENTS, self._places[who], listener="clients"), self.bench.now
+            )
+            return self.bench.collect()
+        if who in self._places:
+            status, _, tag = what.partition(" tag=")
+            return self.bench.answer(self._invites[who], f"{status} Answer of {who}", to_tag=tag or who)
+        if event.startswith("+"):
+            return self.bench.advance(float(event))
+        branch = "z9hG4bKack" if what else "z9hG4bKcall"
+        return self.bench.request(who, branch=branch, uri="sip:bob@192.0.2.31" if what else "sip:bob@poc.example")
+
+    def _tell(self, sent: Sent) -> str:
+        name, message = self._names[sent.to], sent.message
+        if isinstance(message, Request):
+            if message.method == "INVITE":
+                self._invites[name] = sent
+            return f"{name} {message.method}"
+        method = message.cseq.method
+        return f"{name} {message.status}" + ("" if method == "INVITE" else f" {method}")
+
+
+@pytest.fixture
+def make_bench() -> type[ProxyBench]:
+    return ProxyBench
+
+
+@pytest.fixture
+def make_call() -> type[Call]:
+    return Call
+
+
+@pytest.fixture
+def call(bench: ProxyBench) -> Call:
+    return Call(bench, "ab")

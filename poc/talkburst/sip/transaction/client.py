@@ -29,7 +29,7 @@ ResponseHandler = Callable[[Outcome, float], None]
 class ClientLayer(TransactionLayer, Protocol):
     def client_started(self, transaction: ClientTransaction) -> None: ...
     def client_ended(self, transaction: ClientTransaction) -> None: ...
-    def send_cancel(self, transaction: ClientTransaction, now: float) -> None: ...
+    def send_cancel(self, transaction: ClientTransaction, now: float, reason: str) -> None: ...
 
 
 class ClientTransaction(Transaction):
@@ -57,7 +57,7 @@ class ClientTransaction(Transaction):
         self._owner = layer
         self._handler: ResponseHandler | None = handler
         self._liveness: Alarm | None = None
-        self._cancel_wanted = False
+        self._cancel_wanted: str | None = None  # the reason of a CANCEL that may not be sent yet
         self._data = b""
         self._departed: Callable[[float], None] | None = None
         self.key: ClientKey = client_key(request)
@@ -124,8 +124,10 @@ class ClientTransaction(Transaction):
     def on_response(self, response: Response, now: float) -> None:
         self.handle(signal_of(response), now, response)
 
-    def cancel(self, now: float) -> None:
+    def cancel(self, now: float, reason: str = "") -> None:
         """Send CANCEL for an INVITE, as soon as a provisional response allows it (RFC 3261 9.1).
+
+        `reason` is the value of its Reason header, if it shall have one (RFC 3326).
 
         Too late (a final response came) is no error. Without a final response 64*T1 after the CANCEL the INVITE counts
         as timed out. ValueError for another method than INVITE.
@@ -133,10 +135,10 @@ class ClientTransaction(Transaction):
         if self.request.method != "INVITE":
             raise ValueError(f"{self.request.method} cannot be cancelled (RFC 3261 9.1)")
         if self.state is State.CALLING:
-            self._cancel_wanted = True
+            self._cancel_wanted = reason
         elif self.state is State.PROCEEDING and Timer.B not in self._alarms:
             self._start(Timer.B, now + self._layer.timers.duration(Timer.B))
-            self._owner.send_cancel(self, now)
+            self._owner.send_cancel(self, now, reason)
 
     def _perform(self, action: Action, now: float, message: Request | Response | None) -> None:
         match action:
@@ -163,9 +165,9 @@ class ClientTransaction(Transaction):
 
     def _deliver(self, response: Response, now: float) -> None:
         if response.status < 200:
-            if self._cancel_wanted:
-                self._cancel_wanted = False
-                self.cancel(now)
+            if self._cancel_wanted is not None:
+                reason, self._cancel_wanted = self._cancel_wanted, None
+                self.cancel(now, reason)
             if self._handler is not None:
                 self._handler(response, now)
         elif self.state is State.ACCEPTED and self._handler is not None:
@@ -206,9 +208,12 @@ def ack_of(invite: Request, response: Response) -> Request:
     return _companion(invite, "ACK", response.get("To") or "")
 
 
-def cancel_of(invite: Request) -> Request:
-    """The CANCEL of an INVITE that was sent (RFC 3261 9.1)."""
-    return _companion(invite, "CANCEL", invite.get("To") or "")
+def cancel_of(invite: Request, reason: str = "") -> Request:
+    """The CANCEL of an INVITE that was sent (RFC 3261 9.1), with its Reason (RFC 3326 2)."""
+    cancel = _companion(invite, "CANCEL", invite.get("To") or "")
+    if reason:
+        cancel.add("Reason", reason)
+    return cancel
 
 
 def _companion(invite: Request, method: str, to: str) -> Request:
