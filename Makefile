@@ -7,6 +7,7 @@ PYTHONS ?= 3.11 3.13
 # atheris comes for some Pythons and platforms only, so the fuzzer has an environment of its own.
 FUZZ_PYTHON ?= $(PYTHON)
 FUZZ_VENV ?= .venv-fuzz
+USERS ?= 10000
 # Tests in so many processes, file by file. WORKERS=0 runs them one after the other (a debugger wants that).
 WORKERS ?= 2
 AT_ONCE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -22,7 +23,7 @@ SOURCES := $(shell find poc core server xdms -name '*.py' -o -name py.typed)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo compose-demo test test-all test-pythons test-wheel check acceptance interop torture fuzz wheel \
-  bench-demo bench-register clean
+  bench-demo bench-register bench-flow clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +74,9 @@ bench-demo: $(VENV)/.installed ## elapsed time of the flow: median of RUNS=5 dem
 
 bench-register: $(BENCH_VENV)/.bench ## cost of a registration beside Kamailio's (ROUNDS=3 SECONDS=5 BUILD=compiled)
 	@$(BENCH_VENV)/bin/python bench/register.py --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),5) $(BENCH)
+
+bench-flow: $(BENCH_VENV)/.bench ## cost of the flow with USERS=10000 registered (FLOW=--peers for Kamailio's, BUILD=compiled)
+	@$(BENCH_VENV)/bin/python bench/flow.py --users $(USERS) $(FLOW)
 
 clean: ## removes the virtual environment and caches
 	rm -rf $(VENV) $(FUZZ_VENV) .venv-3.* .venv-compiled .venv-bench* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -38,9 +38,14 @@ def free_port() -> int:
 
 
 class Measured:
-    """A server on core 0 that has answered OPTIONS on `port`. `started_in`: the seconds that took."""
+    """A server on core 0 that has answered OPTIONS on `port`, or has said that it is ready.
 
-    def __init__(self, command: Sequence[str], port: int, log: Path, env: Mapping[str, str] | None = None) -> None:
+    `says` is a line in its log that says so, for one that speaks no SIP. `started_in`: the seconds that took.
+    """
+
+    def __init__(
+        self, command: Sequence[str], port: int, log: Path, env: Mapping[str, str] | None = None, says: str = ""
+    ) -> None:
         self.port = port
         self._log = log
         began = time.monotonic()
@@ -54,7 +59,10 @@ class Measured:
                 start_new_session=True,
             )
         try:
-            self._await_answer()
+            if says:
+                self._await_word(says)
+            else:
+                self._await_answer()
         except BaseException:
             self.stop()
             raise
@@ -67,8 +75,7 @@ class Measured:
             request = OPTIONS.format(port=self.port, own=probe.getsockname()[1]).encode()
             give_up = time.monotonic() + START_WITHIN
             while time.monotonic() < give_up:
-                if self._process.poll() is not None:
-                    raise UnmeasurableError(f"{self._process.args} ended: {self.last_words()}")
+                self._must_run()
                 try:
                     probe.sendto(request, ("127.0.0.1", self.port))
                     probe.recv(65536)
@@ -76,6 +83,18 @@ class Measured:
                     continue
                 return
         raise UnmeasurableError(f"{self._process.args} did not answer within {START_WITHIN:g} s: {self.last_words()}")
+
+    def _await_word(self, word: str) -> None:
+        give_up = time.monotonic() + START_WITHIN
+        while word not in self._log.read_text(errors="replace"):
+            self._must_run()
+            if time.monotonic() > give_up:
+                raise UnmeasurableError(f"{self._process.args} was not ready within {START_WITHIN:g} s")
+            time.sleep(0.05)
+
+    def _must_run(self) -> None:
+        if self._process.poll() is not None:
+            raise UnmeasurableError(f"{self._process.args} ended: {self.last_words()}")
 
     def last_words(self) -> str:
         return " | ".join(self._log.read_text(errors="replace").splitlines()[-5:])
@@ -113,6 +132,16 @@ class Measured:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+
+def rest(servers: Sequence[Measured], at_most: float = 20.0) -> None:
+    """Waits until the servers have nothing to do: half a second with less than 20 ms of CPU. `at_most`: seconds."""
+    until = time.monotonic() + at_most
+    while time.monotonic() < until:
+        before = sum(server.cpu() for server in servers)
+        time.sleep(0.5)
+        if sum(server.cpu() for server in servers) - before < 0.02:
+            return
 
 
 def _pss(process: int) -> int:
