@@ -22,7 +22,7 @@ BENCH_PYTHON = $(shell /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exi
 SOURCES := $(shell find poc core server xdms -name '*.py' -o -name py.typed)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo compose-demo test test-all test-pythons test-wheel check acceptance interop torture fuzz wheel \
+.PHONY: help demo compose-demo test test-all test-pythons test-wheel check acceptance interop torture fuzz diagrams wheel \
   bench-demo bench-register bench-flow clean
 
 help: ## what can be made
@@ -65,6 +65,9 @@ interop: $(VENV)/.installed-test ## the tests with programs of others: SIPp, tsh
 
 torture: $(VENV)/.installed-test ## sends the torture messages of RFC 4475 and 5118, writes docs/torture.md
 	@PYTHONPATH=tests/acceptance:tests/torture $(BIN)/python -m torture_page docs/torture.md
+
+diagrams: $(VENV)/.installed ## draws the state machines from their tables, into docs/state-machines.md
+	@PYTHONPATH=tests/diagrams $(BIN)/python -m state_machines docs/state-machines.md
 
 fuzz: $(FUZZ_VENV)/.installed ## looks for bytes that break the SIP stack, for SECONDS=60; keeps what it finds in tests/fuzz
 	@$(FUZZ_VENV)/bin/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),60)

@@ -63,7 +63,7 @@ DURATIONS: Mapping[Timer, Callable[[Timers], float]] = {
     Timer.A: lambda t: t.t1,  # then doubled
     Timer.B: lambda t: 64 * t.t1,
     Timer.C: lambda t: t.timer_c,
-    Timer.D: lambda t: 64 * t.t1,  # RFC 3261 17.1.1.2: at least 32 s with the default T1
+    Timer.D: lambda t: max(32.0, 64 * t.t1),  # RFC 3261 17.1.1.2: nobody knows the T1 of the other side
     Timer.E: lambda t: t.t1,  # then doubled up to T2; T2 once a 1xx came
     Timer.F: lambda t: 64 * t.t1,
     Timer.G: lambda t: t.t1,  # then doubled up to T2

@@ -21,14 +21,6 @@ def test_timer_a_doubles_without_limit_until_timer_b(bench) -> None:
     assert bench.outcomes[0][0] == 1032.0
 
 
-def test_a_provisional_response_stops_timers_a_and_b(bench) -> None:
-    bench.send(INVITE)
-    bench.receive(bench.answer_to_last("180 Ringing"))
-    bench.advance(400)
-    assert bench.send_times() == [0]
-    assert bench.results() == [180]
-
-
 def test_a_rejection_is_acknowledged_on_the_branch_of_the_invite(bench) -> None:
     bench.send(INVITE)
     answer = bench.answer_to_last("486 Busy Here")
@@ -49,17 +41,6 @@ def test_a_rejection_is_acknowledged_on_the_branch_of_the_invite(bench) -> None:
     )
 
 
-def test_a_repeated_rejection_is_acknowledged_again_and_told_once(bench) -> None:
-    bench.send(INVITE)
-    answer = bench.answer_to_last("486 Busy Here")
-    bench.receive(answer)
-    bench.advance(31)
-    assert bench.receive(answer) == ["ACK sip:bob@192.0.2.9:5070 SIP/2.0"]
-    assert bench.results() == [486]
-    bench.advance(1)
-    assert not bench.engine.clients
-
-
 def test_a_2xx_is_not_acknowledged_and_each_copy_reaches_the_handler_until_timer_m(bench) -> None:
     bench.send(INVITE)
     answer = bench.answer_to_last("200 OK")
@@ -71,20 +52,6 @@ def test_a_2xx_is_not_acknowledged_and_each_copy_reaches_the_handler_until_timer
     bench.receive(answer)
     assert bench.results() == [200, 200]
     assert bench.engine.counters["stray_response"] == 1
-
-
-def test_a_transport_failure_before_any_response_is_told(bench) -> None:
-    bench.send(INVITE)
-    bench.engine.transport_failed(bench.flow, bench.now)
-    assert bench.results() == ["TRANSPORT"]
-
-
-def test_a_transport_failure_after_a_provisional_response_changes_nothing(bench) -> None:
-    bench.send(INVITE)
-    bench.receive(bench.answer_to_last("180 Ringing"))
-    bench.engine.transport_failed(bench.flow, bench.now)
-    bench.receive(bench.answer_to_last("200 OK"))
-    assert bench.results() == [180, 200]
 
 
 def test_cancel_waits_for_a_provisional_response(bench) -> None:
@@ -122,10 +89,3 @@ def test_a_cancelled_invite_that_is_never_answered_times_out_after_64_t1(bench) 
     bench.advance(40)
     assert bench.results() == [180, "TIMEOUT"]
     assert bench.outcomes[-1][0] == 1042.0
-
-
-def test_cancel_after_the_final_response_does_nothing(bench) -> None:
-    bench.send(INVITE)
-    bench.receive(bench.answer_to_last("200 OK"))
-    bench.transaction.cancel(bench.now)
-    assert bench.collect() == []

@@ -46,5 +46,10 @@ def test_the_base_values_scale_the_rest() -> None:
     assert timers.late_trying() == pytest.approx(0.1 + 0.2)
 
 
+@pytest.mark.parametrize(("t1", "seconds"), [(0.05, 32.0), (0.5, 32.0), (1.0, 64.0)])
+def test_timer_d_is_never_below_32_seconds_for_the_other_side_has_a_t1_of_its_own(t1: float, seconds: float) -> None:
+    assert Timers(t1=t1).duration(Timer.D) == seconds
+
+
 def test_trying_is_late_by_the_time_timer_e_reaches_t2() -> None:
     assert Timers().late_trying() == 3.5
