@@ -11,7 +11,7 @@ USERS ?= 10000
 # Tests in so many processes, file by file. WORKERS=0 runs them one after the other (a debugger wants that).
 WORKERS ?= 2
 AT_ONCE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-FLOW_TESTS := tests/unit tests/acceptance/test_demo.py tests/acceptance/test_scenarios.py tests/acceptance/test_by_hand.py
+FLOW_TESTS := tests/unit tests/property tests/fuzz tests/diagrams tests/acceptance/test_demo.py tests/acceptance/test_scenarios.py tests/acceptance/test_by_hand.py
 
 # Benches measure on Debian's Python where it will do, which is built for speed, and others often are not.
 BUILD ?= plain
