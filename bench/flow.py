@@ -60,14 +60,14 @@ COLUMNS = ("users", "core µs", "server µs", "xdms µs", "all µs", "flows/s", 
 class FlowBench:
     """The flow of many users, in windows at the end of each of `sizes`."""
 
-    def __init__(self, directory: Path, sizes: list[int], linger: float, at_once: int) -> None:
-        self.directory, self.sizes, self.linger, self.at_once = directory, sizes, linger, at_once
+    def __init__(self, directory: Path, sizes: list[int], linger: float, at_once: int, store: str) -> None:
+        self.directory, self.sizes, self.linger, self.at_once, self.store = directory, sizes, linger, at_once, store
         self.windows: list[Window] = []
         self.memory: dict[str, float] = {}
         self.faults: list[str] = []
 
     def run(self) -> None:
-        world = World(self.directory / "flow", self.directory / "users")
+        world = World(self.directory / "flow", self.directory / "users", store=self.store)
         load = Load(("127.0.0.1", world.ports["clients"]))
         place = Place(load.port, users.DOMAIN, "f")
         try:
@@ -161,6 +161,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=10_000, help="up to so many are registered (default 10000)")
     parser.add_argument("--only", choices=("flow", "parts"), help="one half of the bench (default: both)")
     parser.add_argument("--peers", action="store_true", help="the parts also at Kamailio, which has to be installed")
+    parser.add_argument("--store", choices=("sqlite", "memory"), default="sqlite", help="of the flow (default sqlite)")
     parser.add_argument("--at-once", type=int, default=16, help="users whose flow runs at the same time (default 16)")
     parser.add_argument("--linger", type=float, default=LINGER, help="seconds after each window (default 33)")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the report goes (default docs/bench-flow.md)")
@@ -178,7 +179,7 @@ def main() -> None:
         extent = parts.Extent.of(asked.users, asked.linger)
         users.write(directory / "users", max(asked.users, extent.warm_up + extent.registrants))
         if asked.only != "parts":
-            bench = FlowBench(directory, sizes(asked.users), asked.linger, asked.at_once)
+            bench = FlowBench(directory, sizes(asked.users), asked.linger, asked.at_once, asked.store)
             bench.run()
             page, faults = [*page, *bench.parts()], faults + bench.faults
         if asked.only != "flow":
