@@ -117,9 +117,9 @@ def test_preferred_identity_that_cannot_be_read_is_400(registered, value: str) -
 
 def test_registered_flow_means_the_listener_too(registered) -> None:
     flow = Flow("UDP", ("127.0.0.1", 5060), ("127.0.0.1", 5090), listener="clients")
-    assert registered.core._flows.users(flow)
-    assert not registered.core._flows.users(flow._replace(listener="servers"))
-    assert not registered.core._flows.users(flow._replace(transport="TCP"))
+    assert registered.core._flows.user(flow, [])
+    assert not registered.core._flows.user(flow._replace(listener="servers"), [])
+    assert not registered.core._flows.user(flow._replace(transport="TCP"), [])
 
 
 INVITE = """
