@@ -17,7 +17,7 @@ from talkburst.daemon.shown import Counted, Listing
 from talkburst.daemon.start_error import StartError, cannot_listen, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
-from talkburst.net import Clock, SipNode, listen_all, message_limits, tcp_limits, tls_for
+from talkburst.net import Clock, SipNode, listen_all, message_limits, name_resolver, tcp_limits, tls_for
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import HeaderError
@@ -101,6 +101,7 @@ class CoreDaemon:
             on_lost=self._revert,
             keeps=self.core.is_registered_over,
             tls=self._tls,
+            resolver=name_resolver(self._whole.dns),
         )
         own = self._settings
         addresses = await listen_all(node, CLIENTS, own.listen, own.advertise, begin=False)

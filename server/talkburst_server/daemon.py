@@ -13,7 +13,17 @@ from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
-from talkburst.net import Clock, SipNode, https_context, listen_all, message_limits, tcp_limits, tls_for
+from talkburst.net import (
+    Clock,
+    Resolver,
+    SipNode,
+    https_context,
+    listen_all,
+    message_limits,
+    name_resolver,
+    tcp_limits,
+    tls_for,
+)
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import HeaderError
@@ -56,7 +66,8 @@ class ServerDaemon:
         self._store: SqliteState | None = None
         self._node: SipNode | None = None
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._xdms = _xdms(settings, trace, self._clock)
+        self._resolver = name_resolver(settings.dns)
+        self._xdms = _xdms(settings, trace, self._clock, self._resolver)
         self._documents = UserDocuments(self._xdms[0], self._xdms[-1], log.decide)
         self._engine = Engine(
             None,
@@ -108,6 +119,7 @@ class ServerDaemon:
             store=self._store,
             on_lost=self._revert,
             tls=self._tls,
+            resolver=self._resolver,
         )
         addresses = await listen_all(node, self.name, self._settings.listen, self._settings.advertise, begin=False)
         try:
@@ -162,7 +174,7 @@ class ServerDaemon:
         }
 
 
-def _xdms(settings: Settings, trace: Trace, clock: Clock) -> list[XcapClient]:
+def _xdms(settings: Settings, trace: Trace, clock: Clock, names: Resolver) -> list[XcapClient]:
     """The PoC XDMS and, where it is another one, the Shared XDMS."""
     own = settings.server
     tls = https_context(settings.tls_for("server"), "server")
@@ -176,6 +188,7 @@ def _xdms(settings: Settings, trace: Trace, clock: Clock) -> list[XcapClient]:
             now=clock.now,
             hosts=settings.hosts_for("server"),
             tls=tls,
+            resolver=names,
         )
         for root in roots
     ]

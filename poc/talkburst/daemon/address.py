@@ -46,6 +46,16 @@ def parse_host_port(text: str) -> tuple[str, int | None]:
 _TLS_PORT = 5061  # RFC 3261 18.2.1
 
 
+def parse_name_server(text: str) -> tuple[str, int]:
+    """Split `ADDRESS[:PORT]` of a name server, which has no name of its own to be found by; the usual port is 53."""
+    host, port = parse_host_port(f"[{text}]" if text.count(":") > 1 and "[" not in text else text)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError("must be an address or ADDRESS:PORT, not a name") from None
+    return host, 53 if port is None else port
+
+
 def parse_endpoint(text: str) -> tuple[str, str, int]:
     """Split `tcp:HOST:PORT` or `udp:HOST:PORT` into transport, host and port."""
     transport, colon, rest = text.partition(":")

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from talkburst.daemon.address import parse_endpoint, parse_host_port, parse_listen
+from talkburst.daemon.address import parse_endpoint, parse_host_port, parse_listen, parse_name_server
 
 _DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
@@ -158,6 +158,13 @@ class LimitSettings(Section):
     header_count: Count = 256
     hops: Count = 70
     body: Annotated[int, Field(ge=0)] = 1_048_576
+
+
+class DnsSettings(Section):
+    """Who is asked for names that [hosts] does not have: `servers`, else those of the system."""
+
+    servers: Annotated[list[Annotated[str, _checked(parse_name_server)]], BeforeValidator(_commas)] = []
+    timeout: Seconds = 2.0
 
 
 class TraceSettings(Section):
@@ -321,6 +328,7 @@ class Settings(BaseSettings):
     trust: Trust = Field(default_factory=Trust)
     timers: TimerSettings = Field(default_factory=TimerSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    dns: DnsSettings = Field(default_factory=DnsSettings)
     trace: TraceSettings = Field(default_factory=TraceSettings)
     tls: TlsSettings = Field(default_factory=TlsSettings)
     log: LogSettings = Field(default_factory=LogSettings)

@@ -1,10 +1,11 @@
 """The SIP engine on the event loop: sockets, the clock, names."""
 
 from talkburst.net.clock import Clock
-from talkburst.net.configured import message_limits, tcp_limits
+from talkburst.net.configured import message_limits, name_resolver, tcp_limits
 from talkburst.net.listen import ListenAddress, ListenError
 from talkburst.net.listeners import listen_all
 from talkburst.net.node import MessageTrace, SipNode
+from talkburst.net.resolver import Resolver
 from talkburst.net.tcp import TcpLimits
 from talkburst.net.tls import Tls, https_context, tls_for
 
@@ -13,12 +14,14 @@ __all__ = [
     "ListenAddress",
     "ListenError",
     "MessageTrace",
+    "Resolver",
     "SipNode",
     "TcpLimits",
     "Tls",
     "https_context",
     "listen_all",
     "message_limits",
+    "name_resolver",
     "tcp_limits",
     "tls_for",
 ]

@@ -1,8 +1,10 @@
-"""The limits of the configuration, as engine and node want them."""
+"""What the configuration says, as engine and node want it."""
 
 from __future__ import annotations
 
-from talkburst.daemon.settings import LimitSettings
+from talkburst.daemon.address import parse_name_server
+from talkburst.daemon.settings import DnsSettings, LimitSettings
+from talkburst.net.resolver import Resolver
 from talkburst.net.tcp import TcpLimits
 from talkburst.sip.framer import StreamLimits
 from talkburst.sip.message_limits import MessageLimits
@@ -23,3 +25,8 @@ def tcp_limits(limits: LimitSettings, keep_alive: tuple[float, float] | None = N
 
 def message_limits(limits: LimitSettings) -> MessageLimits:
     return MessageLimits(limits.header_count, limits.header, limits.hops)
+
+
+def name_resolver(settings: DnsSettings) -> Resolver:
+    """One for all that a daemon wants to know."""
+    return Resolver([parse_name_server(each) for each in settings.servers], settings.timeout)

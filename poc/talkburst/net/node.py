@@ -7,6 +7,7 @@ import math
 import socket
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Literal, Protocol
 
@@ -16,18 +17,21 @@ from talkburst.net.clock import Clock
 from talkburst.net.commit_gate import CommitGate, Unit
 from talkburst.net.connections import Connections
 from talkburst.net.listen import ListenError, open_socket, show
+from talkburst.net.locator import Location, Locator
+from talkburst.net.resolver import Resolver
 from talkburst.net.tcp import TcpConnection, TcpLimits
 from talkburst.net.tls import Tls
 from talkburst.net.udp import UdpSocket
 from talkburst.sip.actions import Action, Connect, Resolve, Send
 from talkburst.sip.engine import Engine
-from talkburst.sip.flow import DEFAULT_PORT, Address, Flow, Listener
+from talkburst.sip.flow import Address, Flow, Listener, is_literal
 from talkburst.sip.journal import Journal
+from talkburst.sip.locating import Located
 from talkburst.sip.message import Request, Response
 from talkburst.sip.transaction.key import client_key
 from talkburst.store.state import StateStore
 
-RESOLVE_TIMEOUT = 10.0  # seconds a name may take before it counts as unknown
+LOCATE_TIMEOUT = 10.0  # seconds that a search for targets may take, all its questions together
 
 
 class MessageTrace(Protocol):
@@ -72,9 +76,12 @@ class SipNode:
         on_lost: Callable[[float], None] = lambda now: None,
         keeps: Callable[[Flow], bool] = lambda flow: False,
         tls: Tls | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         self.engine = engine
         self.keeps = keeps
+        self.resolver = resolver or Resolver()
+        self._locator = Locator(self.resolver, engine.hosts)
         self._clock = clock
         self._trace = trace
         self._log = Log("sip")
@@ -129,7 +136,7 @@ class SipNode:
         """Read from every socket that was opened."""
         for listener, _ in self._bound:
             if listener.transport == "UDP":
-                self._shown[listener.name] = await _shown(listener)
+                self._shown[listener.name] = await _shown(listener, self.resolver)
         bound, self._bound = self._bound, []
         for listener, opened in bound:
             if listener.transport == "UDP":
@@ -177,6 +184,7 @@ class SipNode:
         for lookup in self._lookups:
             lookup.cancel()
         await asyncio.gather(*self._lookups, return_exceptions=True)
+        await self.resolver.close()
         for _, bound in self._bound:
             bound.close()
         for opened in self._sockets.values():
@@ -283,23 +291,29 @@ class SipNode:
             self._log.warning("datagram not sent", remote=show_host_port(*flow.remote), reason=error.strerror)
             self._transport_failed(flow, send.message)
 
-    def _resolve(self, wanted: Resolve) -> None:
-        lookup = asyncio.get_running_loop().create_task(self._look_up(wanted))
+    def _resolve(self, asked: Resolve) -> None:
+        location = self._locator.begin(asked.wanted)
+        targets = location.at_once()
+        if targets is not None:
+            self._located(asked, targets)
+            return
+        lookup = asyncio.get_running_loop().create_task(self._look_up(asked, location))
         self._lookups.add(lookup)
         lookup.add_done_callback(self._lookups.discard)
 
-    async def _look_up(self, wanted: Resolve) -> None:
-        """Ask the system's resolver; a name without an address is an empty answer."""
-        loop = asyncio.get_running_loop()
-        addresses: list[Address] = []
-        try:
-            async with asyncio.timeout(RESOLVE_TIMEOUT):
-                found = await loop.getaddrinfo(wanted.host, wanted.port or DEFAULT_PORT, type=socket.SOCK_DGRAM)
-            addresses = [(str(sockaddr[0]), int(sockaddr[1])) for *_, sockaddr in found]
-        except (OSError, UnicodeError) as error:  # TimeoutError is an OSError; UnicodeError: no name at all
-            self._log.warning("name not resolved", host=wanted.host, reason=str(error) or "no answer in time")
-        self.guarded("resolver", None, lambda: self.engine.resolved(wanted.token, addresses, self.now()))
+    async def _look_up(self, asked: Resolve, location: Location) -> None:
+        targets: list[Located] = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOCATE_TIMEOUT):
+                targets = await location.find()
+        self._located(asked, targets)
         self.pump()
+
+    def _located(self, asked: Resolve, targets: list[Located]) -> None:
+        """Without targets nothing is there under that name."""
+        if not targets:
+            self._log.warning("name not resolved", host=asked.wanted.host)
+        self.guarded("resolver", None, lambda: self.engine.resolved(asked.token, targets, self.now()))
 
     def _arm(self) -> None:
         """One timer handle: moved when the next deadline is earlier, else left to fire and look again."""
@@ -314,17 +328,15 @@ class SipNode:
         self._wake_at = deadline
 
 
-async def _shown(listener: Listener) -> Address:
+async def _shown(listener: Listener, resolver: Resolver) -> Address:
     """How the trace, in which there are no names, shows this end: a wildcard by the address that it advertises."""
     if listener.host not in ("0.0.0.0", "::"):
         return listener.host, listener.port
     host, port = listener.advertised
-    try:
-        async with asyncio.timeout(RESOLVE_TIMEOUT):
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError):  # peers may know the name all the same
-        return listener.host, port
-    return str(found[0][4][0]), port
+    if not is_literal(host):
+        found = await resolver.addresses(host, (6,) if ":" in listener.host else (4,))
+        host = found[0] if found else listener.host  # peers may know the name all the same
+    return host, port
 
 
 def _promises(unit: Unit) -> Iterator[Send]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from talkburst.sip.flow import Flow
+from talkburst.sip.locating import Wanted
 from talkburst.sip.message import Request, Response
 
 
@@ -17,12 +18,10 @@ class Send(NamedTuple):
 
 
 class Resolve(NamedTuple):
-    """Find the addresses of a name and tell them to `Engine.resolved`; an empty list when it has none."""
+    """Locate whom a message is for (RFC 3263) and tell the targets to `Engine.resolved`; none when there are none."""
 
     token: int
-    host: str
-    port: int | None
-    transport: str
+    wanted: Wanted
 
 
 class Connect(NamedTuple):

@@ -19,13 +19,14 @@ from talkburst.sip.actions import Action, Connect, Disconnect, Resolve, Send
 from talkburst.sip.agenda import Agenda
 from talkburst.sip.flow import Address, Flow, Listener
 from talkburst.sip.inbound import Inbound
+from talkburst.sip.locating import Located
 from talkburst.sip.message import Request, Response
 from talkburst.sip.message_limits import MessageLimits
 from talkburst.sip.next_hop import Hosts
 from talkburst.sip.outbound import Outbound
 from talkburst.sip.parser import Malformed
 from talkburst.sip.timers import Timers
-from talkburst.sip.transaction.client import ClientTransaction, Failure, ResponseHandler, cancel_of
+from talkburst.sip.transaction.client import ClientTransaction, Failure, Outcome, ResponseHandler, cancel_of
 from talkburst.sip.transaction.key import ClientKey, ServerKey
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.transaction.user import TransactionUser
@@ -109,6 +110,30 @@ class Engine:
         """The listener of the same name that speaks `transport`."""
         return self._listeners.get((listener.name, transport))
 
+    def leaving(self, listener: Listener, transport: str, host: str) -> Listener | None:
+        """The listener of the same side that speaks `transport` and reaches an address of the family of `host`.
+
+        A side is what has one name, or that name and a number behind a slash.
+        """
+        exact = self._listeners.get((listener.name, transport))
+        if exact is not None and exact.reaches(host):
+            return exact
+        for other in self._side(listener):
+            if other.transport == transport and other.reaches(host):
+                return other
+        return None
+
+    def abilities(self, listener: Listener) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """The transports and the IP versions that the side of `listener` speaks, its own first."""
+        side = [listener, *self._side(listener)]
+        transports = tuple(dict.fromkeys(each.transport for each in side))
+        families = tuple(version for version, host in ((6, "::"), (4, "")) if any(each.reaches(host) for each in side))
+        return transports, families
+
+    def _side(self, listener: Listener) -> list[Listener]:
+        side = listener.name.partition("/")[0]
+        return [each for (name, _), each in self._listeners.items() if name.partition("/")[0] == side]
+
     def listeners(self) -> Iterable[Listener]:
         return self._listeners.values()
 
@@ -146,6 +171,7 @@ class Engine:
         flow: Flow | None = None,
         timeout: float | None = None,
         mark: str = "",
+        patience: float | None = None,
     ) -> ClientTransaction:
         """Send `request` in a new client transaction (RFC 3261 17.1); the copy sent is `.request` of what is returned.
 
@@ -157,6 +183,10 @@ class Engine:
 
         Over 1300 bytes and bound for UDP, it goes by TCP instead where a listener of the same name has it, and by UDP
         all the same when the peer takes no TCP (RFC 3261 18.1.1). A `flow` is never exchanged for another one.
+
+        A name that stands for several targets is tried at one after the other until one does not fail, each with a new
+        branch; `handler` is told how the last one ended (RFC 3263 4.3). Silence is a failure after Timer B or F; where
+        there are only `patience` seconds for all of them, or `timeout`, each has its share.
         """
         route = self._outbound.plan(request, listener, next_hop, flow)
         sent = self._outbound.prepare(request, route.source, mark)
@@ -164,7 +194,8 @@ class Engine:
         self.clients[transaction.key] = transaction
         if timeout is not None:
             transaction.expect_by(now + timeout)
-        self._outbound.depart(route, sent, partial(self._start, transaction), now)
+        started = partial(self.start, transaction, transaction.key)
+        self._outbound.depart(route, sent, started, now, patience=timeout if patience is None else patience)
         return transaction
 
     def respond(self, transaction: ServerTransaction, response: Response, now: float) -> bool:
@@ -190,9 +221,9 @@ class Engine:
 
     # What the shell reports besides
 
-    def resolved(self, token: int, addresses: Iterable[Address], now: float) -> None:
-        """The answer to a Resolve; no addresses means the name has none, and Failure.TRANSPORT."""
-        self._outbound.resolved(token, addresses, now)
+    def resolved(self, token: int, targets: Iterable[Located], now: float) -> None:
+        """The answer to a Resolve, the target to try first in front; none means Failure.TRANSPORT."""
+        self._outbound.resolved(token, targets, now)
 
     def accepted(self, listener: Listener, remote: Address, proved: frozenset[str] = frozenset()) -> Flow:
         """A peer opened a connection to `listener`; the flow everything that concerns it is called by.
@@ -279,8 +310,9 @@ class Engine:
 
         self._outbound.depart(route, sent, routed, now)
 
-    def _start(self, transaction: ClientTransaction, flow: Flow | None, now: float) -> None:
-        if transaction.terminated:
+    def start(self, transaction: ClientTransaction, key: ClientKey, flow: Flow | None, now: float) -> None:
+        """The way of a request is found, or there is none. It may have been given up, or begun anew, meanwhile."""
+        if transaction.terminated or transaction.key != key:
             return
         if flow is None:
             self.counters["unroutable"] += 1
@@ -306,6 +338,9 @@ class Engine:
 
     def client_started(self, transaction: ClientTransaction) -> None:
         self._ways.add(transaction)
+
+    def try_next(self, transaction: ClientTransaction, outcome: Outcome, now: float) -> bool:
+        return self._outbound.try_next(transaction, outcome, now)
 
     def client_ended(self, transaction: ClientTransaction) -> None:
         self.clients.pop(transaction.key, None)

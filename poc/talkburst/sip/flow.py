@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import NamedTuple
 
 Address = tuple[str, int]  # an IP literal (IPv6 without brackets) and a port
@@ -33,6 +34,11 @@ class Listener(NamedTuple):
     host: str
     port: int
     advertised: tuple[str, int]  # host and port that stand in Via, Contact and Record-Route
+    dual_stack: bool = False  # an IPv6 socket that speaks IPv4 as well
+
+    def reaches(self, host: str) -> bool:
+        """Whether an IP literal is of a family that this address can send to."""
+        return (":" in self.host) == (":" in host) or self.dual_stack
 
     @property
     def reliable(self) -> bool:
@@ -57,6 +63,15 @@ class Listener(NamedTuple):
 def default_port(transport: str) -> int:
     """The port of an address without one (RFC 3261 18.1.1 and 19.1.2)."""
     return DEFAULT_TLS_PORT if transport == "TLS" else DEFAULT_PORT
+
+
+def is_literal(host: str) -> bool:
+    """True for an IPv4 or IPv6 address without brackets."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def bracketed(host: str) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import NamedTuple
 
-from talkburst.sip.flow import bracketed, default_port, unbracketed
+from talkburst.sip.flow import bracketed, default_port, is_literal, unbracketed
 from talkburst.sip.message import Request
 from talkburst.sip.uri import SipUri, Uri
 
@@ -23,8 +22,9 @@ class Target(NamedTuple):
 
     host: str
     port: int | None
-    transport: str  # "UDP", "TCP", "TLS"
+    transport: str  # "UDP", "TCP", "TLS"; empty where the DNS has to say (RFC 3263 4.1)
     domain: str = ""
+    secure: bool = False  # by TLS or not at all
 
     @property
     def is_literal(self) -> bool:
@@ -33,15 +33,6 @@ class Target(NamedTuple):
 
 class HostError(ValueError):
     """An entry of the hosts table that cannot be read."""
-
-
-def is_literal(host: str) -> bool:
-    """True for an IPv4 or IPv6 address without brackets."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def parse_host_entry(text: str) -> Target:
@@ -104,25 +95,29 @@ def target_of(uri: Uri, hosts: Hosts, usual: str = "UDP", *, secure: bool = Fals
     """The next hop `uri` names, None when it names none we can reach (another scheme than sip, an odd transport).
 
     A `maddr` takes the place of the host (RFC 3261 19.1.1); a `transport` in the URI wins over that of the table, and
-    that over the `usual` one. A SIPS URI is reached over TLS and nothing else, whatever the table says, and so is any
-    other where the request is `secure` (RFC 3261 8.1.2 and 26.2.2).
+    that over the `usual` one, which is also for a name with a port. A name without either has its transport, its port
+    and its addresses in the DNS. A SIPS URI is reached over TLS and nothing else, whatever the table says, and so is
+    any other where the request is `secure` (RFC 3261 8.1.2 and 26.2.2).
     """
     if not isinstance(uri, SipUri):
         return None
     host = unbracketed((uri.params.get("maddr") or uri.host).lower())
     wanted = (uri.params.get("transport") or "").upper()
-    if secure or uri.scheme == "sips":
+    secure = secure or uri.scheme == "sips"
+    if secure:
         if wanted not in _SECURED:
             return None
-        wanted = "TLS"
+        wanted, usual = "TLS" if wanted else "", "TLS"
     known = hosts.find(host, uri.port)
     if known is None:
-        target = Target(host, uri.port, wanted or usual, host)
+        target = Target(host, uri.port, wanted, host, secure)
     else:
-        transport = wanted or known.transport or usual
+        transport = wanted or ("" if secure else known.transport)
         # The port of an entry for another transport takes no TLS.
-        elsewhere = transport == "TLS" and known.transport not in ("", "TLS")
-        target = Target(known.host, uri.port if elsewhere else known.port, transport, host)
-    if target.port is None and target.is_literal:
-        return target._replace(port=default_port(target.transport))
-    return target
+        elsewhere = (transport or usual) == "TLS" and known.transport not in ("", "TLS")
+        target = Target(known.host, uri.port if elsewhere else known.port, transport, host, secure)
+    if target.is_literal:
+        transport = target.transport or usual
+        port = default_port(transport) if target.port is None else target.port
+        return Target(target.host, port, transport, host, secure)
+    return target if target.port is None else target._replace(transport=target.transport or usual)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from talkburst.sip.actions import Resolve, Send
 from talkburst.sip.connections import Connections, Routed
+from talkburst.sip.failover import LONGEST, Avoided, Failover
 from talkburst.sip.flow import Address, Flow, Listener, bracketed, default_port, unbracketed
 from talkburst.sip.headers import HeaderError, Via
+from talkburst.sip.locating import Located, Wanted
 from talkburst.sip.message import Request, Response
 from talkburst.sip.next_hop import Target, deciding_uri, target_of
 from talkburst.sip.parser import parse_message
-from talkburst.sip.transaction.client import ClientTransaction
-from talkburst.sip.transaction.key import client_key
+from talkburst.sip.transaction.client import ClientTransaction, Failure, Outcome
+from talkburst.sip.transaction.key import ClientKey, client_key
 from talkburst.sip.uri import Uri, UriError
 
 if TYPE_CHECKING:
@@ -35,16 +37,27 @@ class Route(NamedTuple):
     target: Target | None = None
 
 
+class Lookup(NamedTuple):
+    """What waits for a name: a request, or None for a response. By `until` one of the targets must have shown life."""
+
+    source: Listener
+    domain: str
+    sent: Request | None
+    routed: Routed
+    until: float | None = None
+
+
 class Outbound:
     """The sending half of an engine."""
 
-    __slots__ = ("_engine", "_refused", "_resolve_number", "_resolving", "connections")
+    __slots__ = ("_engine", "_refused", "_resolve_number", "_resolving", "avoided", "connections")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.connections = Connections(engine.agenda, engine.act)
         self._refused: dict[Address, float] = {}  # peer that did not take TCP -> until when that counts
-        self._resolving: dict[int, tuple[Target, Listener, Request, Routed]] = {}
+        self.avoided = Avoided()
+        self._resolving: dict[int, Lookup] = {}
         self._resolve_number = 0
 
     def plan(self, request: Request, name: str | None, next_hop: Uri | None, flow: Flow | None) -> Route:
@@ -63,8 +76,13 @@ class Outbound:
             target = target_of(uri, engine.hosts, usual, secure=secure)
         except (HeaderError, UriError):
             target = None
-        sibling = None if target is None else engine.sibling(default, target.transport)
-        return Route(default) if sibling is None else Route(sibling, target=target)
+        if target is None:
+            return Route(default)
+        transport = "TLS" if target.secure else target.transport or usual
+        leaves = engine.sibling(default, transport)
+        if target.is_literal and (leaves is None or not leaves.reaches(target.host)):
+            leaves = engine.leaving(default, transport, target.host) or leaves
+        return Route(default) if leaves is None else Route(leaves, target=target)
 
     def prepare(self, request: Request, source: Listener, mark: str = "") -> Request:
         """The copy that is sent: with a Via of `source`, a fresh branch that ends in `mark`, and Max-Forwards."""
@@ -76,7 +94,7 @@ class Outbound:
             sent.set("Max-Forwards", 70)
         return sent
 
-    def depart(self, route: Route, sent: Request, routed: Routed, now: float) -> None:
+    def depart(self, route: Route, sent: Request, routed: Routed, now: float, *, patience: float | None = None) -> None:
         """Tell `routed` the flow: at once, or when the name is resolved and the connection is up."""
         source, flow, target = route
         if target is not None:
@@ -84,27 +102,101 @@ class Outbound:
                 assert target.port is not None
                 self._depart_to(source, (target.host, target.port), sent, routed, now, target.domain)
             else:
-                self._resolve_number += 1
-                self._resolving[self._resolve_number] = (target, source, sent, routed)
-                self._engine.act(Resolve(self._resolve_number, target.host, target.port, target.transport))
+                until = None if patience is None else now + patience
+                self._resolve(target, Lookup(source, target.domain, sent, routed, until))
         elif flow is not None and (not flow.connection or self.connections.is_open(flow)):
             routed(flow, now)
         else:
             # Not at once: the caller has not got hold of its transaction yet.
             self._engine.agenda.schedule(now, partial(routed, None))
 
-    def resolved(self, token: int, addresses: Iterable[Address], now: float) -> None:
-        """A name is resolved: the first address of the listener's own family counts."""
-        target, source, sent, routed = self._resolving.pop(token)
-        ours_is_v6 = ":" in source.host
-        for host, port in addresses:
-            if (":" in host) == ours_is_v6:
-                self._depart_to(source, (host, port), sent, routed, now, target.domain)
+    def _resolve(self, target: Target, lookup: Lookup) -> None:
+        self._resolve_number += 1
+        self._resolving[self._resolve_number] = lookup
+        transports, families = self._engine.abilities(lookup.source)
+        if target.secure:
+            transports = ("TLS",)
+        wanted = Wanted(target.host, target.port, target.transport, transports, families)
+        self._engine.act(Resolve(self._resolve_number, wanted))
+
+    def resolved(self, token: int, targets: Iterable[Located], now: float) -> None:
+        """A name is resolved: the first target for which there is a listener, then the next ones."""
+        lookup, leaving = self._resolving.pop(token), self._engine.leaving
+        reachable = [each for each in targets if leaving(lookup.source, each.transport, each.address[0]) is not None]
+        if not reachable:
+            lookup.routed(None, now)
+            return
+        share = None if lookup.until is None else max(0.0, lookup.until - now) / len(reachable)
+        until = now + LONGEST * self._engine.timers.t1 if lookup.until is None else lookup.until
+        self._go_on(Failover(self.avoided.last(reachable, now), lookup.domain, until, share), lookup, now)
+
+    # One target after the other (RFC 3263 4.3)
+
+    def _go_on(self, failover: Failover, lookup: Lookup, now: float) -> None:
+        """Begin with the next target, and with the one after it where no connection can be had."""
+        engine, target, sent = self._engine, failover.next(), lookup.sent
+        if target is None or now > failover.until:
+            lookup.routed(None, now)
+            return
+        leaves = engine.leaving(lookup.source, target.transport, target.address[0])
+        assert leaves is not None
+
+        def arrived(flow: Flow | None, now: float) -> None:
+            if flow is None:
+                self.avoided.add(target, Failure.TRANSPORT, now)
+                self._go_on(failover, lookup, now)
                 return
-        routed(None, now)
+            transaction = None if sent is None else engine.clients.get(client_key(sent))  # an ACK of a 2xx has none
+            if transaction is not None:
+                transaction.failover = failover
+                self._expect_life(failover, transaction, now)
+            lookup.routed(flow, now)
+
+        if sent is None:
+            self.connections.reach(leaves, target.address, arrived, now, domain=lookup.domain)
+            return
+        via = sent.via
+        if (via.transport, via.sent_by) != (leaves.transport, leaves.sent_by):
+            _rewrite_via(sent, leaves)
+        self._depart_to(leaves, target.address, sent, arrived, now, lookup.domain)
+
+    def _expect_life(self, failover: Failover, transaction: ClientTransaction, now: float) -> None:
+        """Where there is little time for all targets, one that is silent leaves some of it to the others."""
+        if failover.share is not None and failover.untried:
+            give_up = partial(self._no_sign_of_life, transaction, transaction.key)
+            self._engine.agenda.schedule(now + failover.share, give_up)
+
+    def _no_sign_of_life(self, transaction: ClientTransaction, key: ClientKey, now: float) -> None:
+        if transaction.key == key and not transaction.terminated and transaction.state is transaction.machine.initial:
+            self.try_next(transaction, Failure.TIMEOUT, now)
+
+    def try_next(self, transaction: ClientTransaction, outcome: Outcome, now: float) -> bool:
+        """Send a request that failed to its next target, with a new branch. False when this failure is its outcome."""
+        failover = transaction.failover
+        if failover is None or not failover.is_failure(outcome):
+            return False
+        self.avoided.add(failover.current, outcome, now)
+        if not failover.goes_on(outcome, now) or not transaction.wanted:
+            return False
+        engine, sent = self._engine, transaction.request.copy()
+        engine.counters["next_target"] += 1
+        assert transaction.flow is not None
+        source = engine.listener(transaction.flow.listener, transaction.flow.transport)
+        _rewrite_via(sent, source, self._other_branch(sent))
+        remains = transaction.start_over(sent, now)
+        engine.clients[transaction.key] = transaction
+        if remains is not None:
+            engine.clients[remains.key] = remains
+        started = partial(engine.start, transaction, transaction.key)
+        self._go_on(failover, Lookup(source, failover.domain, sent, started), now)
+        return True
+
+    # Responses whose connection is gone
 
     def send_again(self, flow: Flow, data: bytes, response: Response) -> None:
-        """The connection a request came on is gone: its response opens one to where the Via says (RFC 3261 18.2.2)."""
+        """The connection a request came on is gone: its response opens one to where it came from, and to the port in
+        the Via (RFC 3261 18.2.2); where that fails, to whom the Via names (RFC 3263 5).
+        """
         engine, sent = self._engine, parse_message(data)  # of a repeated response only the bytes are left
         assert isinstance(sent, Response)
         try:
@@ -120,13 +212,33 @@ class Outbound:
             engine.act(Send(open_already, data, response))
             return
 
-        def routed(flow: Flow | None, now: float) -> None:
+        def located(flow: Flow | None, now: float) -> None:
             if flow is None:
                 engine.counters["unroutable"] += 1
             else:
                 engine.transmit(flow, data, response)
 
+        def routed(flow: Flow | None, now: float) -> None:
+            if flow is None:
+                self._find_sent_by(via, source, remote, located, now)
+            else:
+                engine.transmit(flow, data, response)
+
         self.connections.expect(source, remote, routed, domain)
+
+    def _find_sent_by(self, via: Via, source: Listener, tried: Address, routed: Routed, now: float) -> None:
+        """RFC 3263 5: by the sent-by of a Via, over the transport that the request came by."""
+        host = unbracketed(via.host).lower()
+        target = self._engine.hosts.find(host, via.port) or Target(host, via.port, source.transport)
+        if not target.is_literal:
+            self._resolve(target._replace(transport=source.transport), Lookup(source, host, None, routed))
+            return
+        address = (target.host, target.port or default_port(source.transport))
+        leaves = self._engine.leaving(source, source.transport, target.host)
+        if leaves is None or address == tried:
+            routed(None, now)
+        else:
+            self.connections.reach(leaves, address, routed, now, domain=host)
 
     def give_up(self, transaction: ClientTransaction, now: float) -> None:
         """The way a request went is closed: the transaction fails, unless UDP will do and nothing came back yet."""
@@ -135,11 +247,16 @@ class Outbound:
             transaction.fail(now)
             return
         self._remember_refusal(flow.remote, now)
-        source = self._engine.listener(flow.listener, flow.transport)
-        _, separator, mark = (transaction.request.via.branch or "").partition(MARK)
-        _rewrite_via(transaction.request, source, BRANCH + self._engine.token() + separator + mark)
-        transaction.start_over(flow, now)
+        source, sent = self._engine.listener(flow.listener, flow.transport), transaction.request.copy()
+        _rewrite_via(sent, source, self._other_branch(sent))
+        transaction.start_over(sent, now)
         self._engine.clients[transaction.key] = transaction
+        transaction.start(flow, now)
+
+    def _other_branch(self, request: Request) -> str:
+        """A branch for a request that was sent before; what it is marked with stays."""
+        _, separator, mark = (request.via.branch or "").partition(MARK)
+        return BRANCH + self._engine.token() + separator + mark
 
     def _depart_to(
         self, source: Listener, remote: Address, sent: Request, routed: Routed, now: float, domain: str
@@ -158,10 +275,10 @@ class Outbound:
                 routed(_flow_to(source, remote), now)
             else:
                 _rewrite_via(sent, stream)
-                routed(flow, now)
                 transaction = self._engine.clients.get(client_key(sent))  # an ACK of a 2xx has none
                 if transaction is not None:
                     transaction.alternative = _flow_to(source, remote)
+                routed(flow, now)
 
         self.connections.reach(stream, remote, switched, now, patience=TCP_PATIENCE)
 

@@ -11,7 +11,7 @@ from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ClientSettings, ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError, cannot_use
 from talkburst.daemon.state import state_directory
-from talkburst.net import Clock, SipNode, listen_all, message_limits, tcp_limits, tls_for
+from talkburst.net import Clock, SipNode, listen_all, message_limits, name_resolver, tcp_limits, tls_for
 from talkburst.obs.trace import Trace
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.engine import Engine
@@ -72,6 +72,7 @@ class ClientDaemon:
             trace,
             tcp_limits(settings.limits, KEEP_ALIVE),
             tls=tls_for(settings, self.name, must_listen=False),
+            resolver=name_resolver(settings.dns),
         )
         self._client: PocClient | None = None
         self._changing = asyncio.Lock()

@@ -11,6 +11,7 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from talkburst.net.resolver import Resolver
 from talkburst.obs.trace import Trace
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.headers.auth import AuthHeader, parse_auth
@@ -108,6 +109,7 @@ class XcapClient:
         timeout: float = 5.0,
         tls: ssl.SSLContext | None = None,
         token: Callable[[], str] = lambda: secrets.token_hex(8),
+        resolver: Resolver | None = None,
     ) -> None:
         self.root = root.rstrip("/")
         self.root_path = URL(self.root, encoded=True).raw_path
@@ -117,7 +119,9 @@ class XcapClient:
         # count must not arrive out of order on parallel connections.
         self._challenges: dict[str, list[AuthHeader]] = {}
         self._session = aiohttp.ClientSession(
-            connector=TracedConnector(limit_per_host=16, resolver=HostsResolver(hosts or {}), ssl=tls or True),
+            connector=TracedConnector(
+                limit_per_host=16, resolver=HostsResolver(hosts or {}, resolver or Resolver()), ssl=tls or True
+            ),
             timeout=aiohttp.ClientTimeout(total=6 * timeout, sock_connect=timeout, sock_read=timeout),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),

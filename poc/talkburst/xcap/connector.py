@@ -1,6 +1,5 @@
 """TCP connections of the XCAP client: names from the hosts table, and the socket addresses of every request."""
 
-import ipaddress
 import socket
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -8,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import DefaultResolver
+
+from talkburst.net.resolver import Resolver
+from talkburst.sip.flow import is_literal
 
 if TYPE_CHECKING:
     from aiohttp.client import ClientRequest, ClientTimeout
@@ -48,36 +49,43 @@ class TracedConnector(aiohttp.TCPConnector):
 
 
 class HostsResolver(AbstractResolver):
-    """Looks a name up in a table of `name` or `name:port` to `host:port`, then in the DNS."""
+    """Looks a name up in a table of `name` or `name:port` to `host:port`, then as `resolver` does."""
 
-    def __init__(self, hosts: Mapping[str, str]) -> None:
+    def __init__(self, hosts: Mapping[str, str], resolver: Resolver) -> None:
         self._hosts = {name.lower(): value.partition(";")[0] for name, value in hosts.items()}
-        self._resolver = DefaultResolver()
+        self._resolver = resolver
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         mapped = self._hosts.get(f"{host}:{port}".lower()) or self._hosts.get(host.lower())
         if mapped is None:
-            return await self._resolver.resolve(host, port, family)
+            return await self._look_up(host, host, port, family)
         address, colon, mapped_port = mapped.rpartition(":")
         if not colon or mapped.endswith("]"):
             address, mapped_port = mapped, str(port)
         address = address.strip("[]")
-        try:
-            version = ipaddress.ip_address(address).version
-        except ValueError:
-            return await self._resolver.resolve(address, int(mapped_port), family)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=int(mapped_port),
-                family=socket.AF_INET6 if version == 6 else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-        ]
+        if not is_literal(address):
+            return await self._look_up(host, address, int(mapped_port), family)
+        return [_result(host, address, int(mapped_port))]
+
+    async def _look_up(self, host: str, name: str, port: int, family: int) -> list[ResolveResult]:
+        families = {socket.AF_INET: (4,), socket.AF_INET6: (6,)}.get(socket.AddressFamily(family), (6, 4))
+        addresses = await self._resolver.addresses(name, families)
+        if not addresses:
+            raise OSError(None, f"no address is known for {name}")
+        return [_result(host, address, port) for address in addresses]
 
     async def close(self) -> None:
         await self._resolver.close()
+
+
+def _result(host: str, address: str, port: int) -> ResolveResult:
+    return ResolveResult(
+        hostname=host,
+        host=address,
+        port=port,
+        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+        proto=0,
+        flags=socket.AI_NUMERICHOST,
+    )

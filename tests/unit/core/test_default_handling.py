@@ -249,11 +249,14 @@ def kept_bodies(root: object) -> int:
 
 @pytest.mark.parametrize(("transport", "kept"), [("UDP", 1), ("TCP", 0)])
 def test_what_is_never_answered_does_not_keep_its_body(make_bench, transport, kept: int) -> None:
-    """Once 504 has been said, a datagram that is still retransmitted is all that is left of a request."""
+    """Once 504 has been said, a datagram that is still retransmitted is all that is left of a request.
+
+    The other request went by TCP for its size alone, and may have to go by UDP yet, with its body.
+    """
     bench = make_bench(profile((SETTINGS, "sip:poc.ims.example", 1)), transport=transport)
     register(bench)
     bench.subscribe("poc-settings", uri=KEY, source=BOB, method="PUBLISH", body="body" * 5000)
     bench.subscribe("other", uri="sip:x@192.0.2.66", source=BOB, method="PUBLISH", body="body" * 5000, call_id="away")
     bench.advance(6)
     bench.sent.clear()
-    assert kept_bodies([bench.engine, bench.core]) == 2 * kept
+    assert kept_bodies([bench.engine, bench.core]) == kept + 1

@@ -87,6 +87,7 @@ def test_settings_built_directly_do_not_look_at_the_environment(monkeypatch: pyt
         ("TALKBURST_CORE__ADVERTISE", "[::1]:5060", "core.advertise", "[::1]:5060"),
         ("TALKBURST_CORE__HOSTS", '{"a.example" = "127.0.0.1:1"}', "core.hosts", {"a.example": "127.0.0.1:1"}),
         ("TALKBURST_CORE__HOSTS__A.EXAMPLE", "127.0.0.1:1", "core.hosts", {"a.example": "127.0.0.1:1"}),
+        ("TALKBURST_DNS__SERVERS", "::1,[::1]:5353,10.0.0.1", "dns.servers", ["::1", "[::1]:5353", "10.0.0.1"]),
         ("TALKBURST_CORE__DOMAIN", "", "core.domain", "ims.example"),
         ("TALKBURST_PORT", "udp://10.0.0.1:5060", "core.domain", "ims.example"),  # as Kubernetes sets it
         ("TALKBURST_CORE_SERVICE_HOST", "10.0.0.1", "core.domain", "ims.example"),
@@ -167,6 +168,10 @@ def test_secrets_do_not_show(file: Path) -> None:
         (
             '[core]\nlisten = ["udp:127.0.0.1:0", "5060"]',
             'talkburst.toml:2: core.listen[1] = "5060": must be udp:HOST:PORT, tcp:HOST:PORT, tls:HOST:PORT or fd:N',
+        ),
+        (
+            '[dns]\nservers = ["127.0.0.1:5353", "resolver.example"]',
+            'talkburst.toml:2: dns.servers[1] = "resolver.example": must be an address or ADDRESS:PORT, not a name',
         ),
         (
             '[trace]\nhep = "127.0.0.1:9060"',

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 import uvloop
 
-from talkburst.net import Clock, ListenAddress, SipNode, TcpLimits
+from talkburst.net import Clock, ListenAddress, Resolver, SipNode, TcpLimits
 from talkburst.net.tls import Tls
 from talkburst.sip.engine import Engine
 from talkburst.sip.message import Request, response_to
@@ -60,13 +60,17 @@ class Node:
     """A listening node, its engine, its user and its trace."""
 
     def __init__(
-        self, hosts: dict[str, str] | None = None, limits: TcpLimits | None = None, tls: Tls | None = None
+        self,
+        hosts: dict[str, str] | None = None,
+        limits: TcpLimits | None = None,
+        resolver: Resolver | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.user = Obliging()
         self.tap = Tap()
         self.engine = Engine(self.user, token=lambda: secrets.token_hex(8), hosts=hosts or {})
         self.user.engine = self.engine
-        self.sip = SipNode(self.engine, Clock(), self.tap, limits, tls=tls)
+        self.sip = SipNode(self.engine, Clock(), self.tap, limits, resolver=resolver, tls=tls)
 
     async def listen(self, text: str = "udp:127.0.0.1:0", name: str = "main", advertise=None):
         return await self.sip.listen(name, ListenAddress.parse(text), advertise)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from talkburst.sip.locating import Located
 from talkburst.sip.message import Response
 from talkburst.sip.proxy import Target
 from talkburst.sip.timers import Timers
@@ -134,7 +135,7 @@ def test_invite_that_is_cancelled_before_it_leaves_never_does(bench) -> None:
     question = unresolved(bench)
     sent = bench.request("CANCEL", **INVITE)
     assert [each.line for each in sent] == ["SIP/2.0 200 OK", "SIP/2.0 487 Request Terminated"]
-    bench.engine.resolved(question.token, [("192.0.2.31", 5060)], bench.now)
+    bench.engine.resolved(question.token, [Located("UDP", ("192.0.2.31", 5060))], bench.now)
     assert bench.collect() == []
     assert not bench.engine.clients
 

@@ -4,6 +4,7 @@ import pytest
 
 from talkburst.sip.engine import Engine, Failure, Resolve
 from talkburst.sip.flow import Listener
+from talkburst.sip.locating import Located, Wanted
 from talkburst.sip.message import Request, response_to
 from talkburst.sip.next_hop import HostError
 from talkburst.sip.uri import parse_uri
@@ -87,9 +88,9 @@ def test_a_route_goes_before_the_request_uri_and_a_next_hop_before_both(make_ben
 @pytest.mark.parametrize(
     ("target", "resolve"),
     [
-        ("unknown.example", Resolve(1, "unknown.example", None, "UDP")),
-        ("unknown.example:5071", Resolve(1, "unknown.example", 5071, "UDP")),
-        ("named.example", Resolve(1, "elsewhere.example", 5067, "UDP")),
+        ("unknown.example", Resolve(1, Wanted("unknown.example", None, "", ("UDP",), (4,)))),
+        ("unknown.example:5071", Resolve(1, Wanted("unknown.example", 5071, "UDP", ("UDP",), (4,)))),
+        ("named.example", Resolve(1, Wanted("elsewhere.example", 5067, "UDP", ("UDP",), (4,)))),
     ],
 )
 def test_any_other_name_is_resolved_by_the_shell(make_bench, target: str, resolve: Resolve) -> None:
@@ -97,7 +98,7 @@ def test_any_other_name_is_resolved_by_the_shell(make_bench, target: str, resolv
     bench.send(options(target))
     assert bench.resolves == [resolve]
     assert bench.sent == []
-    bench.engine.resolved(1, [("2001:db8::7", 5060), ("192.0.2.80", 5060)], bench.now)
+    bench.engine.resolved(1, [Located("UDP", ("2001:db8::7", 5060)), Located("UDP", ("192.0.2.80", 5060))], bench.now)
     bench.collect()
     assert bench.sent[0][1].flow.remote == ("192.0.2.80", 5060), "of the listener's own family"
 
@@ -112,7 +113,7 @@ def test_a_name_without_an_address_fails_the_request(bench) -> None:
 def test_timers_run_from_the_moment_the_name_is_resolved(bench) -> None:
     bench.send(options("unknown.example"))
     assert bench.advance(3) == []
-    bench.engine.resolved(1, [("192.0.2.80", 5060)], bench.now)
+    bench.engine.resolved(1, [Located("UDP", ("192.0.2.80", 5060))], bench.now)
     bench.collect()
     bench.advance(0.5)
     assert bench.send_times() == [3, 3.5]

@@ -6,6 +6,7 @@ import pytest
 
 from talkburst.sip.engine import Connect, Disconnect, Engine, Failure, Resolve, Send
 from talkburst.sip.flow import Flow, Listener
+from talkburst.sip.locating import Located
 from talkburst.sip.message import Request, response_to
 from virtual_time import pass_time
 
@@ -24,8 +25,8 @@ class Large:
         self.outcomes = []
         self.done = []
 
-    def send(self, size: int = 1301, uri: str = "sip:192.0.2.9:5070", **options):
-        """Send a request that has `size` bytes with the Via of UDP in it."""
+    def send(self, size: int = 1301, uri: str = "sip:192.0.2.9:5070", *, body: bytes = b"", **options):
+        """Send a request that has `size` bytes with the Via of UDP in it, and a body beyond that."""
         fields = [("From", "<sip:a@x>;tag=1"), ("To", "<sip:b@x>"), ("Call-ID", "c1"), ("CSeq", "1 PUBLISH")]
         bare = Request("PUBLISH", uri, [*fields, ("Content-Length", "0000")])
         via = "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKtoken1;rport\r\nMax-Forwards: 70\r\n"
@@ -36,6 +37,8 @@ class Large:
             filler = size - len(request.to_bytes()) - len(via)
             request.set("X", "x" * filler)
             assert len(request.to_bytes()) + len(via) == size
+        if body:
+            request.set_body(body, "text/plain")
         return self.engine.send_request(
             request, lambda outcome, now: self.outcomes.append(outcome), self.now, **options
         )
@@ -130,6 +133,16 @@ def test_where_the_connection_is_reset_before_a_response_it_goes_by_udp_with_a_n
     large.advance(60)
     assert not large.engine.clients
     assert large.engine.next_deadline() is None
+
+
+def test_what_goes_again_by_udp_goes_with_its_body(large) -> None:
+    large.send(body=b"settings")
+    flow = large.take()[0].flow
+    large.engine.connected(flow, large.now)
+    large.take()
+    large.engine.transport_failed(flow, large.now)
+    (by_udp,) = large.take()
+    assert by_udp.data.endswith(b"\r\n\r\nsettings")
 
 
 def test_a_peer_that_resets_connections_gets_the_next_large_request_by_udp_at_once(large) -> None:
@@ -241,7 +254,7 @@ def test_a_name_is_resolved_before_the_transport_is_chosen(large) -> None:
     large.send(uri="sip:bob.example")
     (resolve,) = large.take()
     assert isinstance(resolve, Resolve)
-    large.engine.resolved(resolve.token, [PEER], large.now)
+    large.engine.resolved(resolve.token, [Located("UDP", PEER)], large.now)
     large.engine.transport_failed(large.take()[0].flow, large.now)
     (send,) = large.take()
     assert send.flow.remote == PEER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from talkburst.sip.agenda import Alarm
 from talkburst.sip.flow import Flow
@@ -13,6 +13,9 @@ from talkburst.sip.timers import Timer
 from talkburst.sip.transaction.key import ClientKey, client_key
 from talkburst.sip.transaction.machine import Transaction, TransactionLayer
 from talkburst.sip.transaction.states import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Signal, State
+
+if TYPE_CHECKING:
+    from talkburst.sip.failover import Failover
 
 
 class Failure(Enum):
@@ -30,6 +33,7 @@ class ClientLayer(TransactionLayer, Protocol):
     def client_started(self, transaction: ClientTransaction) -> None: ...
     def client_ended(self, transaction: ClientTransaction) -> None: ...
     def send_cancel(self, transaction: ClientTransaction, now: float, reason: str) -> None: ...
+    def try_next(self, transaction: ClientTransaction, outcome: Outcome, now: float) -> bool: ...
 
 
 class ClientTransaction(Transaction):
@@ -41,12 +45,14 @@ class ClientTransaction(Transaction):
 
     __slots__ = (
         "_cancel_wanted",
+        "_cancelled",
         "_data",
         "_departed",
         "_handler",
         "_liveness",
         "_owner",
         "alternative",
+        "failover",
         "flow",
         "key",
     )
@@ -58,11 +64,13 @@ class ClientTransaction(Transaction):
         self._handler: ResponseHandler | None = handler
         self._liveness: Alarm | None = None
         self._cancel_wanted: str | None = None  # the reason of a CANCEL that may not be sent yet
+        self._cancelled = False
         self._data = b""
         self._departed: Callable[[float], None] | None = None
         self.key: ClientKey = client_key(request)
         self.flow: Flow | None = None  # None until the next hop has an address
         self.alternative: Flow | None = None  # by UDP, when the request went by TCP for its size alone
+        self.failover: Failover | None = None  # when its next hop is a name, and that stands for several targets
 
     def expect_by(self, at: float) -> None:
         """Tell the handler Failure.TIMEOUT at `at` if no final response came; the machine itself runs on (Timer F)."""
@@ -89,29 +97,44 @@ class ClientTransaction(Transaction):
         self._layer.transmit(flow, self._data, self.request)
         if self.reliable:
             self._data = b""  # it is not sent again
-        if self.alternative is None:
+        if self.alternative is None and (self.failover is None or not self.failover.untried):
             self.request = self.request.head()  # nor put into words again
         self._enter(now)
         self._tell_departed(now)
 
-    def start_over(self, flow: Flow, now: float) -> None:
-        """Send the request by another flow, in a transaction of its own branch (RFC 3261 18.1.1); nobody is told.
+    def start_over(self, request: Request, now: float) -> ClientTransaction | None:
+        """Become the transaction of another `request`, which has a branch of its own, and wait for its `start`.
 
-        Only before any response came.
+        Nobody is told. What is left of an INVITE that was refused is a transaction that acknowledges the refusal as
+        often as it comes (RFC 3261 17.1.1.2).
         """
-        assert self.state is self.machine.initial
+        remains = self._remains(now) if self.state is State.COMPLETED and self.request.method == "INVITE" else None
         self._owner.client_ended(self)
         for alarm in self._alarms.values():
             alarm.cancel()
         self._alarms.clear()
-        self.alternative = None
-        self.key = client_key(self.request)
-        self.start(flow, now)
+        self._interval = self._layer.timers.t1
+        self.state = self.machine.initial
+        self.alternative, self.flow, self.request = None, None, request
+        self.key = client_key(request)
+        return remains
+
+    def _remains(self, now: float) -> ClientTransaction:
+        remains = ClientTransaction(self._owner, self.request.head(), self.reliable, lambda outcome, now: None)
+        remains.flow, remains.state = self.flow, self.state
+        remains._enter(now)
+        return remains
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for the outcome, and has not cancelled."""
+        return self._handler is not None and not self._cancelled
 
     def fail(self, now: float) -> None:
         """The transport cannot bring the request to its next hop (RFC 3261 17.1.4)."""
-        self._tell_departed(now)
         self.handle(Signal.TRANSPORT_ERROR, now)
+        if self.terminated:
+            self._tell_departed(now)
 
     def abandon(self, now: float) -> None:
         """Ends at once, without another transmission and without a word to the handler: whoever asked is no more."""
@@ -134,6 +157,7 @@ class ClientTransaction(Transaction):
         """
         if self.request.method != "INVITE":
             raise ValueError(f"{self.request.method} cannot be cancelled (RFC 3261 9.1)")
+        self._cancelled = True
         if self.state is State.CALLING:
             self._cancel_wanted = reason
         elif self.state is State.PROCEEDING and Timer.B not in self._alarms:
@@ -165,6 +189,8 @@ class ClientTransaction(Transaction):
 
     def _deliver(self, response: Response, now: float) -> None:
         if response.status < 200:
+            if self.failover is not None:
+                self.failover.heard = True
             if self._cancel_wanted is not None:
                 reason, self._cancel_wanted = self._cancel_wanted, None
                 self.cancel(now, reason)
@@ -177,6 +203,8 @@ class ClientTransaction(Transaction):
             self._finish(response, now)
 
     def _finish(self, outcome: Outcome, now: float) -> None:
+        if self.failover is not None and self._owner.try_next(self, outcome, now):
+            return
         self._forget_liveness()
         handler, self._handler = self._handler, None
         if handler is not None:
