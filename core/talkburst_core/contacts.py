@@ -1,6 +1,6 @@
 """Where the users of ours are: their contacts, and the way to each (RFC 3261 16.5, RFC 3327 5.4, RFC 5626 5.3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from talkburst.sip import Request, SipUri, Uri
@@ -50,10 +50,22 @@ class Contacts:
         return None
 
 
-def target_of(binding: Binding) -> Target:
+def target_of(binding: Binding, instead: Target | None = None) -> Target:
     """RFC 5626 7: on the connection the device registered on, unless a proxy stands in between (RFC 3327)."""
     flow = None if binding.path else binding.flow
-    return Target(binding.flow.listener, str(binding.contact.uri), tuple(binding.path), STRIPPED, flow)
+    return Target(binding.flow.listener, str(binding.contact.uri), tuple(binding.path), STRIPPED, flow, instead)
+
+
+def targets_of(bindings: Iterable[Binding]) -> list[Target]:
+    """One target for each device; where it has several flows (reg-id), one after the other, the latest first.
+
+    RFC 5626 7: never more than one contact with the same instance id at a time.
+    """
+    devices: dict[object, Target] = {}
+    for binding in bindings:
+        device = (binding.private_id, binding.instance) if binding.instance is not None else binding.id
+        devices[device] = target_of(binding, devices.pop(device, None))
+    return list(devices.values())
 
 
 def _same_place(one: Uri, other: Uri) -> bool:

@@ -13,7 +13,7 @@ from talkburst.sip.engine import Engine, Failure, ServerTransaction
 from talkburst.sip.flow import Flow
 from talkburst.sip.proxy import Proxy, Target
 from talkburst_core.authentication import Decide
-from talkburst_core.contacts import Contacts, target_of
+from talkburst_core.contacts import Contacts, target_of, targets_of
 from talkburst_core.filter_criteria import Criterion, DefaultHandling, SessionCase, Subject
 from talkburst_core.identity import asserted_by_peer, flow_key, withhold
 from talkburst_core.leg import Leg, leg_of
@@ -223,7 +223,7 @@ class Routing:
         self.proxy.forward(
             leg.transaction,
             request,
-            [target_of(binding) for binding in others],
+            targets_of(others),
             now,
             record_route=request.method in RECORD_ROUTED,
             on_failure=lambda outcome, later: self._unreachable(leg, outcome, later),

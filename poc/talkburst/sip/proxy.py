@@ -52,7 +52,8 @@ class Target:
 
     It leaves by `listener` for whoever the topmost Route, else the Request-URI, names, or on the connection `flow` as
     long as that is open (RFC 5626 5.3). `distrusted` are header fields that are taken out of responses from there
-    (RFC 3325 5).
+    (RFC 3325 5). `instead` is another way to the same device, for when this one turns out to lead nowhere
+    (RFC 5626 7).
     """
 
     listener: str
@@ -60,6 +61,7 @@ class Target:
     route: Sequence[str] = ()
     distrusted: Sequence[str] = ()
     flow: Flow | None = None
+    instead: Target | None = None
 
 
 @dataclass(slots=True)
@@ -286,7 +288,8 @@ class Proxy:
             goes = self._engine.source(sent, listener=target.listener, next_hop=next_hop, flow=flow)
             for hostport in dict.fromkeys((came.hostport, goes.hostport)):
                 sent.prepend("Record-Route", f"<sip:{hostport};lr>")
-        return Outgoing(sent, target.listener, next_hop, target.distrusted, flow)
+        instead = None if target.instead is None else self._outgoing(request, target.instead, inbound, breadth)
+        return Outgoing(sent, target.listener, next_hop, target.distrusted, flow, instead)
 
 
 def _breadth(request: Request) -> int:

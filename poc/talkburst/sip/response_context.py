@@ -25,7 +25,8 @@ FailureHandler = Callable[[Outcome, float], bool]
 class Outgoing(NamedTuple):
     """A request as it leaves, by which listener, where to, and which header fields its responses may not bring.
 
-    `flow` is an open connection that it takes instead of the way to `next_hop`.
+    `flow` is an open connection that it takes instead of the way to `next_hop`; `instead` is another way to the same
+    device, for when the first one has failed (RFC 5626 7).
     """
 
     request: Request
@@ -33,6 +34,7 @@ class Outgoing(NamedTuple):
     next_hop: Uri
     distrusted: Sequence[str] = ()
     flow: Flow | None = None
+    instead: Outgoing | None = None
 
 
 # RFC 3261 16.7 step 6: these let the client try again and succeed, so they come first in their class.
@@ -64,6 +66,12 @@ class ResponseContext:
         self._branches: list[_Branch] = []
         self._liveness: Alarm | None = None
         self._starting = True
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything may still be tried: nobody has answered for good, and the caller has not given up."""
+        refused = any(isinstance(each.outcome, Response) and each.outcome.status >= 600 for each in self._branches)
+        return not (self.answered or self._cancelled or refused)
 
     @property
     def is_invite(self) -> bool:
@@ -176,11 +184,13 @@ class ResponseContext:
 class _Branch:
     """One forwarded request. RFC 3261 16.6 steps 10 and 11, 16.8."""
 
-    __slots__ = ("_context", "_distrusted", "_timer_c", "client", "outcome")
+    __slots__ = ("_context", "_distrusted", "_instead", "_mark", "_timer_c", "client", "outcome")
 
     def __init__(self, context: ResponseContext, distrusted: Sequence[str]) -> None:
         self._context = context
         self._distrusted = distrusted
+        self._instead: Outgoing | None = None
+        self._mark = ""
         self._timer_c: Alarm | None = None
         self.client: ClientTransaction | None = None
         self.outcome: Outcome | None = None
@@ -188,7 +198,8 @@ class _Branch:
     def start(self, outgoing: Outgoing, now: float, mark: str) -> None:
         if self._context.is_invite:
             self._restart_timer_c(now)
-        request, listener, next_hop, _, flow = outgoing
+        request, listener, next_hop, _, flow, self._instead = outgoing
+        self._mark = mark
         self.client = self._context.engine.send_request(
             request, self._on_outcome, now, listener=listener, next_hop=next_hop, flow=flow, mark=mark
         )
@@ -219,13 +230,18 @@ class _Branch:
                         response.add(name, value)
 
     def _on_outcome(self, outcome: Outcome, now: float) -> None:
+        if isinstance(outcome, Response):
+            outcome = self._trusted(outcome)
         if isinstance(outcome, Response) and outcome.status < 200:
             if outcome.status > 100 and self._context.is_invite:
                 self._restart_timer_c(now)
+        elif self._instead is not None and self._context.goes_on and _leads_nowhere(outcome):
+            self.start(self._instead, now, self._mark)
+            return
         else:
             self._end(outcome)
         if isinstance(outcome, Response):
-            self._context.on_response(self._trusted(outcome), now)
+            self._context.on_response(outcome, now)
         else:
             self._context.conclude(now)
 
@@ -255,6 +271,11 @@ class _Branch:
         if self._timer_c is not None:
             self._timer_c.cancel()
             self._timer_c = None
+
+
+def _leads_nowhere(outcome: Outcome) -> bool:
+    """Whether the way to a device has failed, and not the device (RFC 5626 7)."""
+    return outcome is Failure.TRANSPORT or (isinstance(outcome, Response) and outcome.status == 430)
 
 
 def best_of(outcomes: Sequence[Outcome], is_invite: bool) -> Outcome:

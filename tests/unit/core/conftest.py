@@ -13,7 +13,7 @@ import pytest
 from talkburst.daemon.trust import Trust
 from talkburst.net.tcp import TcpLimits
 from talkburst.sip.engine import Connect, Disconnect, Engine, Send
-from talkburst.sip.flow import Flow, Listener
+from talkburst.sip.flow import Flow, Listener, bracketed
 from talkburst.sip.journal import Journal
 from talkburst.sip.message import Request, Response
 from talkburst.sip.parser import parse_message
@@ -221,8 +221,9 @@ class CoreBench:
     def _completed(self, text: str, source: tuple[str, int]) -> str:
         first, _, rest = "\n".join(line.strip() for line in text.strip().splitlines()).partition("\n")
         head, gap, body = rest.partition("\n\n")
+        sent_by = f"{bracketed(source[0])}:{source[1]}"
         missing = {
-            "Via": f"SIP/2.0/{self.transport} {source[0]}:{source[1]};branch=z9hG4bKp{next(self._branches)};rport",
+            "Via": f"SIP/2.0/{self.transport} {sent_by};branch=z9hG4bKp{next(self._branches)};rport",
             "Max-Forwards": "70",
             "Content-Length": str(len(body.replace("\n", "\r\n"))),
         }
@@ -366,6 +367,14 @@ def registered() -> CoreBench:
     bench.answer(bench.register().to_servers[0], "200 OK")
     bench.decisions.clear()
     return bench
+
+
+@pytest.fixture
+def bob(registered: CoreBench) -> CoreBench:
+    """Alice and bob are registered, each with one client."""
+    registered.register("bob", "<sip:bob@127.0.0.1:5092>", source=("127.0.0.1", 5092))
+    registered.decisions.clear()
+    return registered
 
 
 class Transcript:
