@@ -9,7 +9,7 @@ from pathlib import Path
 import tomli_w
 
 from harness import TALKBURST, talkburst
-from world import Process
+from sipp_world import Process
 
 
 class CallCore(Process):

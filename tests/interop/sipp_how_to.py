@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from calls_world import CallCore
 from harness import need
-from world import WITHIN, Process, World
+from sipp_world import WITHIN, Process, World
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = Path(__file__).parent / "sipp"

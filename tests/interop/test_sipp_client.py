@@ -8,7 +8,7 @@ import pytest
 
 from harness import TALKBURST
 from sipp_how_to import Sipp, talkburst_command
-from world import Process, World
+from sipp_world import Process, World
 
 FreePort = Callable[[], int]
 RIGHT = "[authentication username=alice@ims.example password=alice]"

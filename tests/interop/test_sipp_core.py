@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sipp_how_to import Sipp
-from world import World
+from sipp_world import World
 
 FreePort = Callable[[], int]
 ORDERS = ["200-first", "NOTIFY-first"]

@@ -8,7 +8,7 @@ import pytest
 from harness import Ran
 from second_installation import ExternalDemo
 from sipp_how_to import Sipp
-from world import World
+from sipp_world import World
 
 pytestmark = pytest.mark.acceptance
 

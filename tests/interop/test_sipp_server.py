@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sipp_how_to import SCENARIOS, Sipp
-from world import World
+from sipp_world import World
 
 FreePort = Callable[[], int]
 ORDERS = ["200-first", "NOTIFY-first"]
