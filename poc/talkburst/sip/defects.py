@@ -45,6 +45,8 @@ SINGLE = (
     "min-expires",
 )
 
+_SINGLE = frozenset(SINGLE)
+
 # What a role reads by the time it acts. Anything else stays unread, so an odd Date or Warning hurts nobody.
 _READ_BY_ALL: dict[str, Callable[[Message], object]] = {
     "via": lambda message: message.vias,
@@ -69,6 +71,11 @@ def defects(message: Request | Response, role: Role) -> list[Defect]:
     A proxy does not read what is meant for the ends. An unknown scheme in the Request-URI is left to a UAS, which
     has to look at the method before (RFC 3261 8.2). A response with any defect is to be dropped, whatever the status.
     """
+    try:
+        if _is_right(message, role):
+            return []
+    except (HeaderError, UriError):
+        pass
     found: list[Defect] = []
     if message.version != SIP_VERSION:
         found.append(Defect("RFC 3261 7.1", f"{message.version[:24]} is not spoken here", 505))
@@ -81,10 +88,27 @@ def defects(message: Request | Response, role: Role) -> list[Defect]:
     return found
 
 
+def _is_right(message: Request | Response, role: Role) -> bool:
+    """Whether all that is looked at below is as it should be, which most messages are and which is soon seen.
+
+    What is read stays read: a right message is read no second time. False and an error only mean a closer look.
+    """
+    if message.version != SIP_VERSION or not _SINGLE.isdisjoint(message.repeated()):
+        return False
+    message.read(role != "proxy")
+    if not isinstance(message, Request):
+        return True
+    branch = message.via.branch
+    cookie_alone = branch is not None and len(branch) == 7 and branch.lower() == "z9hg4bk"
+    uri = message.parsed_uri
+    routable = uri.headers is None if isinstance(uri, SipUri) else role != "proxy" or not isinstance(uri, OtherUri)
+    return not cookie_alone and message.cseq.method == message.method and routable
+
+
 def _missing_or_repeated(message: Message) -> list[Defect]:
-    keys = message.keys()
+    repeated = message.repeated()
     found = [Defect("RFC 3261 8.1.1", f"{key} is missing", 400) for key in MANDATORY if not message.get(key)]
-    found += [Defect("RFC 3261 7.3.1", f"{key} comes more than once", 400) for key in SINGLE if keys.count(key) > 1]
+    found += [Defect("RFC 3261 7.3.1", f"{key} comes more than once", 400) for key in SINGLE if key in repeated]
     return found
 
 

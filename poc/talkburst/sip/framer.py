@@ -103,7 +103,7 @@ class StreamFramer:
         # Only Content-Length decides where a message ends; whatever else is wrong with it is for its reader.
         lines, _ = split_header_lines(head.decode("utf-8", "surrogateescape").partition("\r\n")[2])
         try:
-            length = declared_length([line.value for line in lines if line.key == "content-length"])
+            length = declared_length([value for _, key, value, _ in lines if key == "content-length"])
         except HeaderError as error:
             return _fault(head, str(error), 400, "RFC 3261 20.14")
         if length is None:

@@ -5,7 +5,7 @@ A message is a start line, header fields and a body.
 
 from collections.abc import Iterable
 
-from talkburst.sip.header_fields import header_line, one_line
+from talkburst.sip.header_fields import HeaderLine, header_line, one_line
 from talkburst.sip.headers.grammar import HeaderError
 from talkburst.sip.reasons import REASONS
 from talkburst.sip.typed_headers import TypedHeaders
@@ -54,11 +54,11 @@ class Message(TypedHeaders):
         start = self.start_line
         written = [one_line(start) if "\r" in start or "\n" in start else start]
         counted = False
-        for line in self._lines:
-            if line.key != "content-length":
-                written.append(line.line)
+        for name, key, value, line in self._lines:
+            if key != "content-length":
+                written.append(line)
             elif not counted:
-                written.append(line.line if line.value == length else f"{line.name}: {length}")
+                written.append(line if value == length else f"{name}: {length}")
                 counted = True
         if not counted:
             written.append(f"Content-Length: {length}")
@@ -68,6 +68,8 @@ class Message(TypedHeaders):
         # Typed values can be changed by who holds them, so a copy reads its own.
         copy.version = self.version
         copy._lines = self._lines.copy()
+        copy._firsts = self._firsts
+        copy._repeated = self._repeated
 
 
 class Request(Message):
@@ -155,18 +157,26 @@ def response_to(
     `to_tag` goes into To unless it has a tag already or the status is 100. A 100 gets the Timestamp of the request.
     Works for broken requests too: what is missing is left out, what is broken is copied as it is.
     """
-    response = Response(status, reason)
-    lines = [line for line in request._lines if line.key == "via"]
-    for key in ("from", "to", "call-id", "cseq") if status != 100 else ("from", "to", "call-id", "cseq", "timestamp"):
-        for line in request._lines:
-            if line.key == key:
-                if key == "to" and to_tag is not None and status != 100 and not _has_tag(request):
-                    line = header_line(line.name, f"{line.value};tag={to_tag}")
-                lines.append(line)
-                break
+    lines: list[HeaderLine] = []
+    firsts: dict[str, HeaderLine] = {}
+    for line in request._lines:
+        key = line[1]
+        if key == "via":
+            lines.append(line)
+        elif key in _COPIED and key not in firsts:
+            firsts[key] = line
+    if to_tag is not None and status != 100 and "to" in firsts and not _has_tag(request):
+        name, _, value, _ = firsts["to"]
+        firsts["to"] = header_line(name, f"{value};tag={to_tag}")
+    lines += [firsts[key] for key in (_COPIED if status == 100 else _COPIED[:-1]) if key in firsts]
     lines += [header_line(name, value) for name, value in headers]
+    response = Response(status, reason)
     response._lines = lines
     return response
+
+
+# In the order in which they are written; the last one only into a 100.
+_COPIED = ("from", "to", "call-id", "cseq", "timestamp")
 
 
 def _has_tag(request: Request) -> bool:

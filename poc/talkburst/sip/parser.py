@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from talkburst.sip.header_fields import HeaderLine
 from talkburst.sip.headers.grammar import BLANK, HeaderError, is_token, parse_number
-from talkburst.sip.headers.names import header_key, is_usual
-from talkburst.sip.message import Request, Response
+from talkburst.sip.headers.names import USUAL_KEYS, header_key
+from talkburst.sip.message import SIP_VERSION, Request, Response
+from talkburst.sip.methods import KNOWN_METHODS
 
 MAX_BODY = 2**31 - 1
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
@@ -47,8 +48,9 @@ def parse_message(data: bytes) -> Request | Response | Malformed:
         return message
     if not blank_line:
         return malformed(message, "no empty line after the headers", 400, "RFC 3261 7")
+    declared = message.first_values().get("content-length")
     try:
-        length = declared_length(message.get_all("content-length"))
+        length = None if declared is None else declared_length(message.get_all("content-length"))
     except HeaderError as error:
         return malformed(message, str(error), 400, "RFC 3261 20.14")
     if length is None or length == len(body):
@@ -71,6 +73,7 @@ def parse_head(head: bytes) -> Request | Response | Malformed:
     if message is None:
         return Malformed(complaint, 400, clause)
     message._lines = lines
+    message._firsts = None
     return malformed(message, complaint, 400, clause) if complaint else message
 
 
@@ -79,7 +82,7 @@ def declared_length(declared: list[str]) -> int | None:
     if not declared:
         return None
     length = parse_number(declared[0], MAX_BODY)
-    if any(parse_number(other, MAX_BODY) != length for other in declared[1:]):
+    if len(declared) > 1 and any(parse_number(other, MAX_BODY) != length for other in declared[1:]):
         raise HeaderError("Content-Length comes twice and differs")
     return length
 
@@ -98,25 +101,42 @@ def malformed(message: Request | Response, text: str, status: int, clause: str) 
 
 def split_header_lines(text: str) -> tuple[list[HeaderLine], str]:
     """The header lines of a head without its start line, and what is wrong with the first that is none, or nothing."""
-    lines: list[HeaderLine] = []
-    complaint = ""
     received = text.split("\r\n") if text else []
+    usual = _usual_lines(received) if text.count("\n") == text.count("\r") == len(received) - 1 else None
+    if usual is not None:
+        return usual, ""
     unfolded = received
     if "\r\n " in text or "\r\n\t" in text:
         received, unfolded = _unfold(received)
+    lines: list[HeaderLine] = []
+    complaint = ""
     for raw, line in zip(received, unfolded, strict=True):
         name, colon, value = line.partition(":")
-        if not is_usual(name):
+        key = USUAL_KEYS.get(name)
+        if key is None:
             name = name.rstrip(BLANK)
+            key = header_key(name)
             if not is_token(name):
                 colon = ""
         if "\n" in line or "\r" in line:
             complaint = complaint or f"a line break that is not CRLF in {line[:40]!r}"
         elif colon:
-            lines.append(HeaderLine(name, header_key(name), value.strip(BLANK), raw))
+            lines.append((name, key, value.strip(BLANK), raw))
         else:
             complaint = complaint or f"{line[:40]!r} is no header"
     return lines, complaint
+
+
+def _usual_lines(received: list[str]) -> list[HeaderLine] | None:
+    """The lines when each begins with a name that is known; a fold begins with none."""
+    lines: list[HeaderLine] = []
+    for line in received:
+        name, colon, value = line.partition(":")
+        key = USUAL_KEYS.get(name)
+        if key is None or not colon:
+            return None
+        lines.append((name, key, value.strip(BLANK), line))
+    return lines
 
 
 def _unfold(received: list[str]) -> tuple[list[str], list[str]]:
@@ -138,6 +158,8 @@ def _start(line: str) -> tuple[Request | Response | None, str]:
         return _status_line(first, rest)
     uri, blank, version = rest.rpartition(" ")
     request = Request(first, uri if blank else rest)
+    if version == SIP_VERSION and first in KNOWN_METHODS and uri and _BLANK_OR_CONTROL.search(uri) is None:
+        return request, ""
     if not is_token(first) or not uri or not _is_version(version):
         return request, f"{line[:60]!r} is no request line"
     if _BLANK_OR_CONTROL.search(uri) is not None:

@@ -6,7 +6,7 @@ values are for reading: a change to one reaches the message by `set`, `replace_f
 
 from collections.abc import Iterable
 
-from talkburst.sip.header_fields import HeaderFields
+from talkburst.sip.header_fields import HeaderFields, header_line
 from talkburst.sip.headers.content_type import ContentType, parse_content_type
 from talkburst.sip.headers.cseq import CSeq, parse_cseq
 from talkburst.sip.headers.event import Event, SubscriptionState, parse_event, parse_subscription_state
@@ -18,23 +18,77 @@ from talkburst.sip.headers.via import Via, parse_via
 class TypedHeaders(HeaderFields):
     """HeaderError when a header is broken, and when a mandatory one is missing."""
 
-    __slots__ = ("_addresses", "_typed", "_vias")
+    __slots__ = (
+        "_contacts",
+        "_content_type",
+        "_cseq",
+        "_event",
+        "_from",
+        "_record_routes",
+        "_routes",
+        "_subscription_state",
+        "_to",
+        "_via",
+        "_vias",
+    )
 
     def __init__(self, headers: Iterable[tuple[str, object]] = ()) -> None:
-        super().__init__(headers)
-        self._typed: dict[str, object] = {}
-        self._addresses: dict[str, list[NameAddr]] = {}
+        self._lines = [header_line(name, value) for name, value in headers] if headers else []
+        self._firsts = None
+        self._repeated = {}
+        self._contacts: list[NameAddr] | None = None
+        self._content_type: ContentType | None = None
+        self._cseq: CSeq | None = None
+        self._event: Event | None = None
+        self._from: NameAddr | None = None
+        self._record_routes: list[NameAddr] | None = None
+        self._routes: list[NameAddr] | None = None
+        self._subscription_state: SubscriptionState | None = None
+        self._to: NameAddr | None = None
+        self._via: Via | None = None
         self._vias: list[Via] | None = None
 
     def _forget(self, key: str) -> None:
-        self._typed.pop(key, None)
-        self._addresses.pop(key, None)
+        self._firsts = None
         if key == "via":
-            self._vias = None
-            self._typed.pop("top via", None)
+            self._via = self._vias = None
+        elif key in _READ_AS:
+            setattr(self, _READ_AS[key], None)
+
+    def read(self, ends: bool) -> None:
+        """Reads what every element looks at, with `ends` also what user agents do. What is read stays read.
+
+        HeaderError when one is broken, or a mandatory one is missing; then the others are read when they are asked for.
+        """
+        firsts = self.first_values()
+        if not firsts.get("call-id"):
+            raise HeaderError("no call-id header")
+        if self._vias is None:
+            self._vias = self._read_vias(firsts.get("via", ""))
+        if self._from is None:
+            self._from = parse_name_addr(firsts.get("from", ""))
+        if self._to is None:
+            self._to = parse_name_addr(firsts.get("to", ""))
+        if self._cseq is None:
+            self._cseq = parse_cseq(firsts.get("cseq", ""))
+        if "max-forwards" in firsts:
+            parse_number(firsts["max-forwards"], 255)
+        if "route" in firsts and self._routes is None:
+            self._routes = self._name_addrs("route")
+        if "record-route" in firsts and self._record_routes is None:
+            self._record_routes = self._name_addrs("record-route")
+        if ends:
+            if "contact" in firsts and self._contacts is None:
+                self._contacts = self._name_addrs("contact")
+            if "event" in firsts and self._event is None:
+                self._event = parse_event(firsts["event"])
+            if "subscription-state" in firsts and self._subscription_state is None:
+                self._subscription_state = parse_subscription_state(firsts["subscription-state"])
+            if "content-type" in firsts and self._content_type is None:
+                self._content_type = parse_content_type(firsts["content-type"])
 
     def _mandatory(self, key: str) -> str:
-        value = self.get(key)
+        value = self.first_values().get(key)
         if value is None:
             raise HeaderError(f"no {key} header")
         return value
@@ -42,17 +96,17 @@ class TypedHeaders(HeaderFields):
     @property
     def from_(self) -> NameAddr:
         """The From header."""
-        value = self._typed.get("from")
-        if not isinstance(value, NameAddr):
-            value = self._typed["from"] = parse_name_addr(self._mandatory("from"))
+        value = self._from
+        if value is None:
+            value = self._from = parse_name_addr(self._mandatory("from"))
         return value
 
     @property
     def to(self) -> NameAddr:
         """The To header."""
-        value = self._typed.get("to")
-        if not isinstance(value, NameAddr):
-            value = self._typed["to"] = parse_name_addr(self._mandatory("to"))
+        value = self._to
+        if value is None:
+            value = self._to = parse_name_addr(self._mandatory("to"))
         return value
 
     @property
@@ -63,95 +117,123 @@ class TypedHeaders(HeaderFields):
     @property
     def cseq(self) -> CSeq:
         """The CSeq header."""
-        value = self._typed.get("cseq")
-        if not isinstance(value, CSeq):
-            value = self._typed["cseq"] = parse_cseq(self._mandatory("cseq"))
+        value = self._cseq
+        if value is None:
+            value = self._cseq = parse_cseq(self._mandatory("cseq"))
         return value
 
     @property
     def via(self) -> Via:
         """The top Via; the ones below it are not looked at."""
-        value = self._typed.get("top via")
-        if not isinstance(value, Via):
+        value = self._via
+        if value is None:
             elements = split_commas(self._mandatory("via"))
-            value = self._typed["top via"] = parse_via(elements[0] if elements else "")
+            value = self._via = parse_via(elements[0] if elements else "")
         return value
 
     @property
     def vias(self) -> list[Via]:
         """All Via elements, the top one first."""
-        if self._vias is None:
-            self._vias = [parse_via(element) for element in self.values("via")]
-        return self._vias
+        value = self._vias
+        if value is None:
+            first = self.first_values().get("via")
+            value = self._vias = self._read_vias(first) if first else [parse_via(each) for each in self.values("via")]
+        return value
+
+    def _read_vias(self, first: str) -> list[Via]:
+        top = self._via
+        if "," not in first and "via" not in self._repeated:
+            if top is None:
+                top = self._via = parse_via(first)
+            return [top]
+        elements = self.values("via")
+        if top is None:
+            top = self._via = parse_via(elements[0] if elements else "")
+        return [top, *[parse_via(element) for element in elements[1:]]]
 
     def _name_addrs(self, key: str) -> list[NameAddr]:
-        cached = self._addresses.get(key)
-        if cached is None:
-            cached = [parse_name_addr(element) for element in self.values(key) if element != "*"]
-            self._addresses[key] = cached
-        return cached
+        first = self.first_values().get(key)
+        if first is None:
+            return []
+        if "," not in first and key not in self._repeated:
+            return [parse_name_addr(first)] if first not in ("", "*") else []
+        return [parse_name_addr(element) for element in self.values(key) if element != "*"]
 
     @property
     def contacts(self) -> list[NameAddr]:
         """All Contact elements but the wildcard."""
-        return self._name_addrs("contact")
+        value = self._contacts
+        if value is None:
+            value = self._contacts = self._name_addrs("contact")
+        return value
 
     @property
     def contact_is_wildcard(self) -> bool:
         """True when one of the Contact elements is ``*``; a right request has no other beside it."""
-        return any(line.key == "contact" and "*" in split_commas(line.value) for line in self._lines)
+        return "*" in self.values("contact")
 
     @property
     def routes(self) -> list[NameAddr]:
         """All Route elements, the next hop first."""
-        return self._name_addrs("route")
+        value = self._routes
+        if value is None:
+            value = self._routes = self._name_addrs("route")
+        return value
 
     @property
     def record_routes(self) -> list[NameAddr]:
         """All Record-Route elements in the order received."""
-        return self._name_addrs("record-route")
+        value = self._record_routes
+        if value is None:
+            value = self._record_routes = self._name_addrs("record-route")
+        return value
 
     @property
     def event(self) -> Event | None:
         """The Event header."""
-        value = self._typed.get("event")
-        if not isinstance(value, Event):
-            text = self.get("event")
-            if text is None:
-                return None
-            value = self._typed["event"] = parse_event(text)
-        return value
+        if self._event is None:
+            text = self.first_values().get("event")
+            self._event = None if text is None else parse_event(text)
+        return self._event
 
     @property
     def subscription_state(self) -> SubscriptionState | None:
         """The Subscription-State header."""
-        value = self._typed.get("subscription-state")
-        if not isinstance(value, SubscriptionState):
-            text = self.get("subscription-state")
-            if text is None:
-                return None
-            value = self._typed["subscription-state"] = parse_subscription_state(text)
-        return value
+        if self._subscription_state is None:
+            text = self.first_values().get("subscription-state")
+            self._subscription_state = None if text is None else parse_subscription_state(text)
+        return self._subscription_state
 
     @property
     def expires(self) -> int | None:
         """The Expires header in seconds."""
-        text = self.get("expires")
+        text = self.first_values().get("expires")
         return None if text is None else parse_delta_seconds(text)
 
     @property
     def max_forwards(self) -> int | None:
         """The Max-Forwards header, 0 to 255 (RFC 3261 20.22)."""
-        text = self.get("max-forwards")
+        text = self.first_values().get("max-forwards")
         return None if text is None else parse_number(text, 255)
 
     @property
     def content_type(self) -> ContentType | None:
         """The Content-Type header."""
-        value = self._typed.get("content-type")
-        if not isinstance(value, ContentType):
-            text = self.get("content-type")
-            if text is None:
-                return None
-            value = self._typed["content-type"] = parse_content_type(text)
-        return value
+        if self._content_type is None:
+            text = self.first_values().get("content-type")
+            self._content_type = None if text is None else parse_content_type(text)
+        return self._content_type
+
+
+# Which attribute holds what was read of a header, but for Via, which has two.
+_READ_AS = {
+    "contact": "_contacts",
+    "content-type": "_content_type",
+    "cseq": "_cseq",
+    "event": "_event",
+    "from": "_from",
+    "record-route": "_record_routes",
+    "route": "_routes",
+    "subscription-state": "_subscription_state",
+    "to": "_to",
+}

@@ -17,6 +17,13 @@ _HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 # telephone-subscriber = global-number / local-number   (RFC 3966 3, without the parameters)
 _TELEPHONE_NUMBER = re.compile(r"\+[0-9().-]+|[0-9A-Fa-f*#().-]+")
+# The SIP-URI that is met most, in the characters of RFC 3261 25.1: the scheme and the host in lower case, no password,
+# no headers. Whatever does not match is read the longer way.
+# SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]
+_USUAL_SIP_URI = re.compile(
+    r"(sips?):(?:([A-Za-z0-9\-_.!~*'()&=+$,;?/%]+)@)?([a-z0-9_.-]++)(?::([0-9]{1,4}))?+"
+    r"(?:;([A-Za-z0-9\-_.!~*'()&=+$,;%:/\[\]]++))?+"
+)
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 # A percent sign that begins no escape.
@@ -144,6 +151,12 @@ Uri = SipUri | TelUri | OtherUri
 
 def parse_uri(text: str) -> Uri:
     """Reads one URI without surrounding blanks or angle brackets. Raises UriError."""
+    usual = _USUAL_SIP_URI.fullmatch(text)
+    if usual is not None:
+        scheme, user, host, digits, params = usual.groups()
+        return SipUri(
+            scheme, user, host, None if digits is None else int(digits), {} if params is None else _parse_params(params)
+        )
     scheme, colon, rest = text.partition(":")
     if not colon or not rest:
         raise UriError(f"no scheme in URI {text!r}")

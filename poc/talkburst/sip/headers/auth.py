@@ -7,6 +7,11 @@ from talkburst.sip.headers.grammar import HeaderError, is_token, quote, split_co
 # The grammar wants these bare; everything else is quoted, and qop only in a challenge, where it is a list.
 _BARE = frozenset({"algorithm", "stale", "nc"})
 
+# The directives that are met, so that their usual spelling needs no second look.
+_DIRECTIVES = frozenset(
+    {"username", "realm", "nonce", "uri", "response", "algorithm", "cnonce", "opaque", "qop", "nc", "stale", "domain"}
+)
+
 
 @dataclass(slots=True)
 class AuthHeader:
@@ -36,9 +41,11 @@ def parse_auth(text: str) -> AuthHeader:
     """
     words = text.split(None, 1)
     scheme, rest = words if len(words) == 2 else (text.strip(), "")
-    if not is_token(scheme):
+    if scheme != "Digest" and not is_token(scheme):
         raise HeaderError(f"{scheme!r} is no authentication scheme")
     digest = scheme.lower() == "digest"
+    if digest and "\\" not in rest and (usual := _usual_directives(rest)):
+        return AuthHeader("Digest", usual)
     params: dict[str, str] = {}
     for part in split_commas(rest):
         name, equals, value = part.partition("=")
@@ -53,3 +60,21 @@ def parse_auth(text: str) -> AuthHeader:
             if digest:
                 raise
     return AuthHeader("Digest" if digest else scheme, params)
+
+
+def _usual_directives(text: str) -> dict[str, str]:
+    """The directives when each has a known name and no comma or quoted-pair in its value; otherwise nothing."""
+    params: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, value = part.strip().partition("=")
+        if not equals or name not in _DIRECTIVES or name in params:
+            return {}
+        if '"' in value:
+            quoted = value[1:-1]
+            if value[0] != '"' or value[-1] != '"' or len(value) < 2 or '"' in quoted:
+                return {}
+            value = quoted
+        elif value[:1].isspace():
+            return {}
+        params[name] = value
+    return params

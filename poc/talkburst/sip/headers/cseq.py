@@ -1,10 +1,13 @@
 """``CSeq: 4711 REGISTER``, RFC 3261 20.16."""
 
+import re
 from dataclasses import dataclass
 
 from talkburst.sip.headers.grammar import HeaderError, is_token, parse_number
 
 MAX_CSEQ = 2**31 - 1
+# CSeq = 1*DIGIT LWS Method; nine digits are below MAX_CSEQ, more are looked at
+_USUAL_CSEQ = re.compile(r"([0-9]{1,9}) ([A-Za-z0-9\-.!%*_+`'~]+)")
 
 
 @dataclass(slots=True)
@@ -20,6 +23,9 @@ class CSeq:
 
 def parse_cseq(text: str) -> CSeq:
     """Reads a CSeq value; the number is below 2**31 (RFC 3261 8.1.1.5). Raises HeaderError."""
+    usual = _USUAL_CSEQ.fullmatch(text)
+    if usual is not None:
+        return CSeq(int(usual[1]), usual[2])
     words = text.split()
     if len(words) != 2 or not is_token(words[1]):
         raise HeaderError(f"{text!r} is no CSeq")

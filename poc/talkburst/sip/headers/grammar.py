@@ -6,6 +6,15 @@ from talkburst.sip.uri import Params
 
 # token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~" )
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+# What most parameters are made of: tokens. A value of other characters, or blanks, take the longer way.
+# generic-param *(SEMI generic-param) = token [ EQUAL gen-value ]
+_TOKEN_PARAMS = re.compile(r"[A-Za-z0-9\-.!%*_+`'~;=]+")
+# The same with quoted-strings for values, in which there is no quoted-pair.
+_PARAM = r""";([A-Za-z0-9\-.!%*_+`'~]++)(?:(=)([A-Za-z0-9\-.!%*_+`'~]++|"[^"\\]*+"))?+"""
+_QUOTED_PARAM = re.compile(_PARAM)
+_QUOTED_PARAMS = re.compile(f"(?:{_PARAM})++")
+# An element of a list: up to the next comma outside a quoted-string and the brackets of a name-addr.
+_ELEMENT = re.compile(r"""(?:[^,"<]++|"(?:[^"\\]++|\\.)*+"|<[^>]*+>)*+""", re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 BLANK = " \t"  # WSP; what str.strip takes off by default is more than that
 MAX_DELTA_SECONDS = 2**32 - 1
@@ -62,7 +71,21 @@ def split_commas(text: str) -> list[str]:
         return [text] if text else []
     if '"' not in text and "<" not in text:
         return [element.strip() for element in text.split(",")]
-    return _split_outside(text, ",")
+    return _split_elements(text)
+
+
+def _split_elements(text: str) -> list[str]:
+    """Splits at commas outside quoted strings and angle brackets; after what is never closed there is no comma."""
+    elements: list[str] = []
+    start = 0
+    while (element := _ELEMENT.match(text, start)) is not None:
+        end = element.end()
+        if text[end : end + 1] != ",":
+            break
+        elements.append(text[start:end].strip())
+        start = end + 1
+    elements.append(text[start:].strip())
+    return elements
 
 
 def _split_outside(text: str, separator: str) -> list[str]:
@@ -93,6 +116,29 @@ def parse_params(text: str) -> Params:
 
     A name that comes twice is an error (RFC 3261 7.3.1). Quotes of values are kept.
     """
+    if '"' in text:
+        return _quoted_params(text)
+    if _TOKEN_PARAMS.fullmatch(text) is None or text[0] != ";":
+        return _any_params(text)
+    params: Params = {}
+    for part in text[1:].split(";"):
+        name, equals, value = part.partition("=")
+        name = name.lower()
+        if not name or name in params:
+            return _any_params(text)
+        params[name] = value if equals else None
+    return params
+
+
+def _quoted_params(text: str) -> Params:
+    if _QUOTED_PARAMS.fullmatch(text) is None:
+        return _any_params(text)
+    found = _QUOTED_PARAM.findall(text)
+    params: Params = {name.lower(): value if equals else None for name, equals, value in found}
+    return params if len(params) == len(found) else _any_params(text)
+
+
+def _any_params(text: str) -> Params:
     params: Params = {}
     text = text.strip()
     if not text:
@@ -126,6 +172,8 @@ def params_text(params: Params) -> str:
 
 def parse_number(text: str, maximum: int) -> int:
     """Reads 1*DIGIT not above `maximum`. Raises HeaderError."""
+    if len(text) < 10 and text.isdigit() and text.isascii() and (number := int(text)) <= maximum:
+        return number
     digits = text.strip(BLANK)
     if not (digits.isascii() and digits.isdigit()):
         raise HeaderError(f"{digits!r} is no number")
@@ -138,6 +186,8 @@ def parse_number(text: str, maximum: int) -> int:
 
 def parse_delta_seconds(text: str) -> int:
     """Reads seconds; what is above 2**32-1 counts as 2**32-1 (RFC 3261 10.2.1.1). Raises HeaderError."""
+    if len(text) < 10 and text.isdigit() and text.isascii():
+        return int(text)
     digits = text.strip(BLANK)
     if not (digits.isascii() and digits.isdigit()):
         raise HeaderError(f"{digits!r} is no number of seconds")

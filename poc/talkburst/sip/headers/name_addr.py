@@ -40,11 +40,13 @@ def parse_name_addr(text: str) -> NameAddr:
     hold neither comma nor question mark (RFC 3261 20).
     """
     text = text.strip()
-    if text.startswith('"'):
+    if text.startswith("<"):
+        display, rest = "", text[1:]
+    elif text.startswith('"'):
         end = closing_quote(text)
         if end < 0:
             raise HeaderError(f"unbalanced quotes in {text!r}")
-        display = unquote(text[: end + 1])
+        display = unquote(text[: end + 1]) if "\\" in text else text[1:end]
         rest = text[end + 1 :].lstrip()
         if not rest.startswith("<"):
             raise HeaderError(f"no <URI> after the display name in {text!r}")

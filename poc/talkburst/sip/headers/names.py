@@ -32,10 +32,11 @@ SIP-If-Match Min-Expires Retry-After P-Asserted-Identity P-Preferred-Identity P-
 P-Access-Network-Info P-Visited-Network-ID Accept-Contact Reject-Contact Request-Disposition Privacy Warning Subject
 Timestamp Max-Breadth"""
 
-_KEYS: dict[str, str] = {name: name.lower() for name in _USUAL.split()}
-_KEYS.update({name: name for name in _USUAL.lower().split()})
-_KEYS.update(COMPACT)
-_KEYS.update({letter.upper(): name for letter, name in COMPACT.items()})
+# Every name in it is known to be a token.
+USUAL_KEYS: dict[str, str] = {name: name.lower() for name in _USUAL.split()}
+USUAL_KEYS.update({name: name for name in _USUAL.lower().split()})
+USUAL_KEYS.update(COMPACT)
+USUAL_KEYS.update({letter.upper(): name for letter, name in COMPACT.items()})
 
 NEVER_SPLIT = frozenset(
     {
@@ -69,13 +70,9 @@ NEVER_SPLIT = frozenset(
 
 def header_key(name: str) -> str:
     """The full lower-case name of a header written in any case or in its compact form."""
-    key = _KEYS.get(name)
+    key = USUAL_KEYS.get(name)
     if key is None:
         lower = name.lower()
         key = COMPACT.get(lower, lower)
     return key
 
-
-def is_usual(name: str) -> bool:
-    """True when the name is known, and so is known to be a token."""
-    return name in _KEYS

@@ -1,9 +1,14 @@
 """``Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK776asdhds;rport``, RFC 3261 20.42 and RFC 3581."""
 
+import re
 from dataclasses import dataclass, field
 
 from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_params
 from talkburst.sip.uri import Params, UriError, parse_host_port
+
+# via-parm = sent-protocol LWS sent-by *( SEMI via-params ), without a blank more than is needed; an IPv6reference, and
+# whatever else does not match, is read the longer way.
+_USUAL_VIA = re.compile(r"SIP/2\.0/([A-Z]++) ([A-Za-z0-9_.-]++)(?::([0-9]{1,4}))?+(;.*)?")
 
 
 @dataclass(slots=True)
@@ -54,6 +59,10 @@ class Via:
 
 def parse_via(text: str) -> Via:
     """Reads one Via element. Raises HeaderError; an unknown transport is none of its errors."""
+    usual = _USUAL_VIA.fullmatch(text)
+    if usual is not None:
+        transport, host, digits, params = usual.groups()
+        return Via(transport, host, None if digits is None else int(digits), parse_params(params) if params else {})
     protocol, _, rest = text.strip().partition(" ")
     version, transport = "2.0", protocol[8:]
     if not protocol.startswith("SIP/2.0/") or not is_token(transport):
