@@ -260,5 +260,5 @@ def _loose_route(server: str) -> str:
     """The Route entry for a ServerName."""
     uri = parse_uri(server)
     if isinstance(uri, SipUri) and not uri.lr:
-        uri.params["lr"] = None
+        uri = uri.with_param("lr")
     return f"<{uri}>"

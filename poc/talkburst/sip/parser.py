@@ -102,9 +102,12 @@ def malformed(message: Request | Response, text: str, status: int, clause: str) 
 def split_header_lines(text: str) -> tuple[list[HeaderLine], str]:
     """The header lines of a head without its start line, and what is wrong with the first that is none, or nothing."""
     received = text.split("\r\n") if text else []
-    usual = _usual_lines(received) if text.count("\n") == text.count("\r") == len(received) - 1 else None
-    if usual is not None:
-        return usual, ""
+    breaks = len(received) - 1
+    blanks = "\t" in text or ":  " in text or " \r" in text or text.endswith(" ")
+    if not blanks and text.count("\n") == breaks and text.count("\r") == breaks:
+        usual = _usual_lines(received)
+        if len(usual) == len(received):
+            return usual, ""
     unfolded = received
     if "\r\n " in text or "\r\n\t" in text:
         received, unfolded = _unfold(received)
@@ -127,16 +130,14 @@ def split_header_lines(text: str) -> tuple[list[HeaderLine], str]:
     return lines, complaint
 
 
-def _usual_lines(received: list[str]) -> list[HeaderLine] | None:
-    """The lines when each begins with a name that is known; a fold begins with none."""
-    lines: list[HeaderLine] = []
-    for line in received:
-        name, colon, value = line.partition(":")
-        key = USUAL_KEYS.get(name)
-        if key is None or not colon:
-            return None
-        lines.append((name, key, value.strip(BLANK), line))
-    return lines
+def _usual_lines(received: list[str]) -> list[HeaderLine]:
+    """The lines that are ``Name: value`` with a name that is known; a fold begins with none."""
+    return [
+        (name, key, value, line)
+        for line in received
+        for name, colon, value in (line.partition(": "),)
+        if colon and (key := USUAL_KEYS.get(name)) is not None
+    ]
 
 
 def _unfold(received: list[str]) -> tuple[list[str], list[str]]:
@@ -154,12 +155,14 @@ def _unfold(received: list[str]) -> tuple[list[str], list[str]]:
 def _start(line: str) -> tuple[Request | Response | None, str]:
     """The message a start line begins, as far as it can be made out, and what is wrong with the line or nothing."""
     first, _, rest = line.partition(" ")
+    if first in KNOWN_METHODS:
+        uri, _, version = rest.partition(" ")
+        if version == SIP_VERSION and uri and uri.isprintable():
+            return Request(first, uri), ""
     if first[:4].upper() == "SIP/":
         return _status_line(first, rest)
     uri, blank, version = rest.rpartition(" ")
     request = Request(first, uri if blank else rest)
-    if version == SIP_VERSION and first in KNOWN_METHODS and uri and _BLANK_OR_CONTROL.search(uri) is None:
-        return request, ""
     if not is_token(first) or not uri or not _is_version(version):
         return request, f"{line[:60]!r} is no request line"
     if _BLANK_OR_CONTROL.search(uri) is not None:

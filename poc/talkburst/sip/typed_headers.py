@@ -141,23 +141,23 @@ class TypedHeaders(HeaderFields):
         return value
 
     def _read_vias(self, first: str) -> list[Via]:
-        top = self._via
-        if "," not in first and "via" not in self._repeated:
-            if top is None:
-                top = self._via = parse_via(first)
-            return [top]
-        elements = self.values("via")
-        if top is None:
-            top = self._via = parse_via(elements[0] if elements else "")
-        return [top, *[parse_via(element) for element in elements[1:]]]
+        elements = self._elements_of("via", first)
+        if self._via is None:
+            self._via = parse_via(elements[0])
+        return [self._via, *[parse_via(element) for element in elements[1:]]]
+
+    def _elements_of(self, key: str, first: str) -> list[str]:
+        """The elements of all fields of that name, the first of which holds `first`."""
+        lines = self._repeated.get(key)
+        if lines is None:
+            return split_commas(first) if "," in first else [first]
+        return [each for line in lines for each in (split_commas(line) if "," in line or not line else (line,))]
 
     def _name_addrs(self, key: str) -> list[NameAddr]:
         first = self.first_values().get(key)
-        if first is None:
+        if not first and key not in self._repeated:
             return []
-        if "," not in first and key not in self._repeated:
-            return [parse_name_addr(first)] if first not in ("", "*") else []
-        return [parse_name_addr(element) for element in self.values(key) if element != "*"]
+        return [parse_name_addr(element) for element in self._elements_of(key, first or "") if element != "*"]
 
     @property
     def contacts(self) -> list[NameAddr]:

@@ -4,10 +4,19 @@ RFC 3261 19.1 and 25.1, RFC 3966 for tel.
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from typing import Final
 
 Params = dict[str, str | None]
 """Lower-case name to value exactly as received, quotes kept; None for a flag such as ``;lr``. Order is kept."""
+
+ReadParams = Mapping[str, str | None]
+"""The same where nobody may change them."""
+
+# URIs that were read lately, and what they are: those of domains, of routes and of the core come again and again.
+MOST_REMEMBERED: Final = 4096
+LONGEST_REMEMBERED: Final = 128  # characters
+_remembered: dict[str, "Uri"] = {}
 
 # Never legal in a URI, however lenient the reader: controls, blanks, and what delimits a name-addr.
 _FORBIDDEN = re.compile(r'[\x00-\x20"<>\x7f]')
@@ -44,17 +53,43 @@ class UriError(ValueError):
     """The text is no URI."""
 
 
-@dataclass(slots=True)
 class SipUri:
-    """``sip:user:password@host:port;params?headers``, RFC 3261 19.1.1. The host is lower case, IPv6 in brackets."""
+    """``sip:user:password@host:port;params?headers``, RFC 3261 19.1.1. The host is lower case, IPv6 in brackets.
 
-    scheme: str
-    user: str | None
-    host: str
-    port: int | None = None
-    params: Params = field(default_factory=dict)
-    headers: str | None = None
-    password: str | None = None
+    No URI is ever changed: messages that hold the same text may hold the same object.
+    """
+
+    __slots__ = ("headers", "host", "params", "password", "port", "scheme", "user")
+
+    def __init__(
+        self,
+        scheme: str,
+        user: str | None,
+        host: str,
+        port: int | None = None,
+        params: ReadParams | None = None,
+        headers: str | None = None,
+        password: str | None = None,
+    ) -> None:
+        self.scheme: Final = scheme
+        self.user: Final = user
+        self.host: Final = host
+        self.port: Final = port
+        self.params: Final[ReadParams] = {} if params is None else params
+        self.headers: Final = headers
+        self.password: Final = password
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SipUri) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash((self.scheme, self.user, self.host, self.port))
+
+    def __repr__(self) -> str:
+        return f"SipUri({str(self)!r})"
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.scheme, self.user, self.host, self.port, self.params, self.headers, self.password
 
     def __str__(self) -> str:
         text = f"{self.scheme}:"
@@ -72,6 +107,11 @@ class SipUri:
     def lr(self) -> bool:
         """True for the URI of a loose router, RFC 3261 19.1.1."""
         return "lr" in self.params
+
+    def with_param(self, name: str, value: str | None = None) -> "SipUri":
+        """This URI with that parameter, in the place of the one of that name or behind the others."""
+        params = {**self.params, name: value}
+        return SipUri(self.scheme, self.user, self.host, self.port, params, self.headers, self.password)
 
     def equivalent(self, other: "Uri") -> bool:
         """True when both name the same resource, RFC 3261 19.1.4. A default port written out is a difference."""
@@ -98,12 +138,23 @@ class SipUri:
         return f"sip:{user}{self.host}{port}"
 
 
-@dataclass(slots=True)
 class TelUri:
     """``tel:+1-202-555-0101;params``, RFC 3966. The number is kept as received, visual separators included."""
 
-    number: str
-    params: Params = field(default_factory=dict)
+    __slots__ = ("number", "params")
+
+    def __init__(self, number: str, params: ReadParams | None = None) -> None:
+        self.number: Final = number
+        self.params: Final[ReadParams] = {} if params is None else params
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TelUri) and self.number == other.number and self.params == other.params
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+    def __repr__(self) -> str:
+        return f"TelUri({str(self)!r})"
 
     def __str__(self) -> str:
         return f"tel:{self.number}{_params_text(self.params)}"
@@ -127,12 +178,23 @@ class TelUri:
         return f"tel:{self.digits};phone-context={_canonical(context, _MARKS_AND_ALPHANUMERIC).lower()}"
 
 
-@dataclass(slots=True)
 class OtherUri:
     """A URI of a scheme this stack does not route by; the part after the colon is opaque."""
 
-    scheme: str
-    opaque: str
+    __slots__ = ("opaque", "scheme")
+
+    def __init__(self, scheme: str, opaque: str) -> None:
+        self.scheme: Final = scheme
+        self.opaque: Final = opaque
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OtherUri) and self.scheme == other.scheme and self.opaque == other.opaque
+
+    def __hash__(self) -> int:
+        return hash((self.scheme, self.opaque))
+
+    def __repr__(self) -> str:
+        return f"OtherUri({str(self)!r})"
 
     def __str__(self) -> str:
         return f"{self.scheme}:{self.opaque}"
@@ -150,7 +212,21 @@ Uri = SipUri | TelUri | OtherUri
 
 
 def parse_uri(text: str) -> Uri:
-    """Reads one URI without surrounding blanks or angle brackets. Raises UriError."""
+    """Reads one URI without surrounding blanks or angle brackets. Raises UriError.
+
+    The same text may give the same object, which therefore nobody changes.
+    """
+    uri = _remembered.get(text)
+    if uri is None:
+        uri = _read_uri(text)
+        if len(text) <= LONGEST_REMEMBERED:
+            if len(_remembered) >= MOST_REMEMBERED:
+                _remembered.clear()
+            _remembered[text] = uri
+    return uri
+
+
+def _read_uri(text: str) -> Uri:
     usual = _USUAL_SIP_URI.fullmatch(text)
     if usual is not None:
         scheme, user, host, digits, params = usual.groups()
@@ -236,7 +312,7 @@ def _parse_params(text: str) -> Params:
     return params
 
 
-def _params_text(params: Params) -> str:
+def _params_text(params: ReadParams) -> str:
     return "".join([f";{name}" if value is None else f";{name}={value}" for name, value in params.items()])
 
 
@@ -270,7 +346,7 @@ def _same_text(one: str | None, other: str | None) -> bool:
     return one == other or _unescape(one, _UNRESERVED) == _unescape(other, _UNRESERVED)
 
 
-def _same_params(one: Params, other: Params) -> bool:
+def _same_params(one: ReadParams, other: ReadParams) -> bool:
     for name, value in one.items():
         if name in other:
             if _fold(value) != _fold(other[name]):
@@ -280,7 +356,7 @@ def _same_params(one: Params, other: Params) -> bool:
     return all(name in one or name not in _NEVER_IGNORED for name in other)
 
 
-def _folded(params: Params) -> Params:
+def _folded(params: ReadParams) -> Params:
     return {name: _fold(value) for name, value in params.items()}
 
 

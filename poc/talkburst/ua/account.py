@@ -42,8 +42,7 @@ class Account:
         uri = parse_uri(self.outbound if self.outbound.startswith("sip") else f"sip:{self.outbound}")
         if not isinstance(uri, SipUri):
             raise UriError(f"{self.outbound} is no SIP URI")
-        uri.params.setdefault("lr", None)
-        return [f"<{uri}>"]
+        return [f"<{uri if uri.lr else uri.with_param('lr')}>"]
 
     def contact_uri(self, sent_by: str, transport: str = "UDP") -> SipUri:
         """Where this device is reached; `sent_by` is host:port."""
@@ -51,9 +50,7 @@ class Account:
         user = public.user if isinstance(public, SipUri) else getattr(public, "number", None)
         uri = parse_uri(f"sip:{user or 'poc'}@{sent_by}")
         assert isinstance(uri, SipUri)
-        if transport != "UDP":
-            uri.params["transport"] = transport.lower()
-        return uri
+        return uri if transport == "UDP" else uri.with_param("transport", transport.lower())
 
     def contact(self, uri: SipUri) -> str:
         """The Contact of a REGISTER: with the PoC tag, by which the core knows a PoC client, and the instance id."""

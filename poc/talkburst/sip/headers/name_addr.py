@@ -40,7 +40,7 @@ def parse_name_addr(text: str) -> NameAddr:
     hold neither comma nor question mark (RFC 3261 20).
     """
     text = text.strip()
-    if text.startswith("<"):
+    if text[:1] == "<":
         display, rest = "", text[1:]
     elif text.startswith('"'):
         end = closing_quote(text)

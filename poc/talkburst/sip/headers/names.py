@@ -75,4 +75,3 @@ def header_key(name: str) -> str:
         lower = name.lower()
         key = COMPACT.get(lower, lower)
     return key
-

@@ -1,0 +1,155 @@
+"""Usual spellings are read by shorter ways than others: both ways lead to the same, nothing is shared by accident."""
+
+import pytest
+
+from talkburst.sip import (
+    Request,
+    SipUri,
+    parse_auth,
+    parse_message,
+    parse_name_addr,
+    parse_uri,
+    parse_via,
+    split_commas,
+)
+from talkburst.sip import uri as uri_module
+from talkburst.sip.headers import HeaderError, parse_cseq, parse_params
+
+SAME_VIA = [
+    (
+        "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa;rport",
+        "SIP / 2.0 / UDP  192.0.2.1 : 5060 ; branch = z9hG4bKa ;rport",
+    ),
+    ("SIP/2.0/TCP pc.example;BRANCH=z9hG4bKa;ttl=4", "sip/2.0/tcp  pc.example ;branch=z9hG4bKa; ttl=4"),
+    ("SIP/2.0/TLS a.example:9999", "SIP/2.0/tls a.example:09999"),
+]
+SAME_ADDRESS = [
+    ("<sip:alice@ims.example>;tag=a;+g.poc.talkburst", "<sip:alice@ims.example> ; tag = a ;+g.poc.talkburst"),
+    ('"Alice" <sip:a@b.example:5070;lr>;q=0.1', '"A\\lice"<sip:a@B.example:05070;LR>; q=0.1'),
+    ('<sip:a@b>;+sip.instance="<urn:uuid:1>";expires=7', '<sip:a@b>;+SIP.instance= "<urn:uuid:1>" ;expires=7'),
+    ("<sip:a@b>;received=192.0.2.1", "<sip:a@b>;received =192.0.2.1"),
+]
+SAME_CREDENTIALS = [
+    (
+        'Digest username="a", realm="b", nc=00000001, qop=auth',
+        'digest username="\\a",realm = "b" , NC=00000001,qop=auth',
+    ),
+    ('Digest username="a,b", uri="sip:h;x=,"', 'DIGEST USERNAME="a,b",uri = "sip:h;x=,"'),
+    ('Digest opaque="", nonce="n"', 'Digest  opaque="" ,nonce= "n"'),
+]
+
+
+@pytest.mark.parametrize(("usual", "other"), SAME_VIA)
+def test_a_via_is_the_same_in_any_spelling(usual: str, other: str) -> None:
+    assert parse_via(usual) == parse_via(other)
+
+
+@pytest.mark.parametrize(("usual", "other"), SAME_ADDRESS)
+def test_an_address_is_the_same_in_any_spelling(usual: str, other: str) -> None:
+    assert parse_name_addr(usual) == parse_name_addr(other)
+
+
+@pytest.mark.parametrize(("usual", "other"), SAME_CREDENTIALS)
+def test_credentials_are_the_same_in_any_spelling(usual: str, other: str) -> None:
+    assert parse_auth(usual) == parse_auth(other)
+
+
+def test_a_cseq_of_ten_digits_is_looked_at_as_closely_as_it_has_to_be() -> None:
+    assert parse_cseq("2147483647 OPTIONS") == parse_cseq("02147483647  OPTIONS")
+    with pytest.raises(HeaderError):
+        parse_cseq("2147483648 OPTIONS")
+
+
+@pytest.mark.parametrize(
+    "text", [";a;a", ";a=1;A=2", ";", ";;a", ";=1", ';a="1"2', ';a="1";a="2"', ";a=b c", ";a/b=c", "a=b", ';a="b\\"']
+)
+def test_what_looks_usual_and_is_broken_is_refused(text: str) -> None:
+    with pytest.raises(HeaderError):
+        parse_params(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Digest username="a", username="b"',
+        'Digest username="a" b, realm="c"',
+        'Digest username=""a", realm="c"',
+        'Digest username="a, realm=c',
+        "Digest username",
+    ],
+)
+def test_credentials_that_look_usual_and_are_broken_are_refused(text: str) -> None:
+    with pytest.raises(HeaderError):
+        parse_auth(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "elements"),
+    [
+        ('"a,b" <sip:x,y>;c="d,e",<sip:z>', ['"a,b" <sip:x,y>;c="d,e"', "<sip:z>"]),
+        ('"a\\",b" <sip:x>, c', ['"a\\",b" <sip:x>', "c"]),
+        ('<sip:x>,"a, b', ["<sip:x>", '"a, b']),
+        ("<sip:x>,<sip:y,z", ["<sip:x>", "<sip:y,z"]),
+        ("<sip:x>,,<sip:y>,", ["<sip:x>", "", "<sip:y>", ""]),
+        ('<sip:"x,y">,z', ['<sip:"x,y">', "z"]),
+    ],
+)
+def test_a_list_is_split_at_the_commas_that_separate(text: str, elements: list[str]) -> None:
+    assert split_commas(text) == elements
+
+
+HEAD = "OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Subject: a ",
+        "Subject:  a",
+        "Subject:\ta",
+        "Subject:a",
+        "Subject : a",
+        "s: a",
+        "SUBJECT: \r\n a\t",
+        "Subject: a\t",
+    ],
+)
+def test_blanks_around_a_value_are_no_part_of_it_and_stay_on_the_line(line: str) -> None:
+    wire = f"{HEAD}{line}\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n".encode()
+    message = parse_message(wire)
+    assert isinstance(message, Request)
+    assert message.get("Subject") == "a"
+    assert message.to_bytes() == wire
+
+
+def test_a_header_that_comes_twice_is_read_twice_also_after_a_change() -> None:
+    message = Request("OPTIONS", "sip:h", [("Route", "<sip:a>"), ("Subject", "x"), ("Route", "<sip:b>, <sip:c>")])
+    assert [str(route.uri) for route in message.routes] == ["sip:a", "sip:b", "sip:c"]
+    message.remove_first("Route")
+    assert message.get_all("Route") == ["<sip:b>, <sip:c>"]
+    assert [str(route.uri) for route in message.routes] == ["sip:b", "sip:c"]
+    message.add("Subject", "y")
+    assert message.get_all("Subject") == ["x", "y"]
+
+
+def test_what_is_got_of_a_message_is_a_list_of_its_own() -> None:
+    message = Request("OPTIONS", "sip:h", [("Subject", "x"), ("Subject", "y")])
+    message.get_all("Subject").clear()
+    message.values("Subject").clear()
+    assert message.get_all("Subject") == message.values("Subject") == ["x", "y"]
+
+
+def test_uris_that_are_remembered_are_bounded_in_number_and_length() -> None:
+    for number in range(3 * uri_module.MOST_REMEMBERED):
+        assert parse_uri(f"sip:{number}@example") == SipUri("sip", str(number), "example")
+    parse_uri("sip:" + "a" * 1000 + "@example")
+    remembered = uri_module._remembered
+    assert 0 < len(remembered) <= uri_module.MOST_REMEMBERED
+    assert max(map(len, remembered)) <= uri_module.LONGEST_REMEMBERED
+
+
+def test_a_uri_with_another_parameter_is_another_uri() -> None:
+    uri = parse_uri("sip:a@b;x=1")
+    assert isinstance(uri, SipUri)
+    assert str(uri.with_param("x", "2").with_param("lr")) == "sip:a@b;x=2;lr"
+    assert str(parse_uri("sip:a@b;x=1")) == "sip:a@b;x=1"
