@@ -146,6 +146,11 @@ class CoreDaemon:
         if self._store is not None:
             await self._store.close()
 
+    def reload(self) -> None:
+        """Reads the files of [tls] again; raises ConfigurationError."""
+        if self._tls is not None:
+            self._tls.reload()
+
     def show(self) -> dict[str, object]:
         """Users, who of them is registered where, who watches, which servers were told."""
         now = self._clock.now()

@@ -164,6 +164,11 @@ class ServerDaemon:
         for xdms in self._xdms:
             await xdms.close()
 
+    def reload(self) -> None:
+        """Reads the files of [tls] again; raises ConfigurationError."""
+        if self._tls is not None:
+            self._tls.reload()
+
     def show(self) -> dict[str, object]:
         """Users, who of them is registered, what they published, who watches, and the XDM documents that are kept."""
         return {

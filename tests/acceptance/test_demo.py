@@ -19,7 +19,7 @@ def assert_passed(ran: Ran) -> None:
     assert [step["verdict"] for step in ran.report["steps"]] == ["pass"] * 32, ran.explain()
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 async def test_demo_passes_32_of_32_and_prints_its_elapsed_time(demo: Demo, transport: str) -> None:
     ran = await demo("--transport", transport)
     assert_passed(ran)

@@ -67,6 +67,14 @@ class Lacking(Protocol):
         """What is not done yet, for a human; empty when nothing is."""
 
 
+@runtime_checkable
+class Reloading(Protocol):
+    """A daemon that has certificates, which are renewed while it runs."""
+
+    def reload(self) -> None:
+        """Read them again, at SIGHUP; raises ConfigurationError, and all stays as it was."""
+
+
 Make = Callable[[Settings, Trace, Log], Daemon]
 
 
@@ -117,6 +125,8 @@ async def _serve(make: Make, settings: Settings, name: str, control: Path | None
         closing.push_async_callback(trace.close)
         await _open(trace)
         daemon = make(settings, trace, log)
+        if isinstance(daemon, Reloading):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, daemon, log)
         try:
             addresses = await _start(daemon, settings, stopping)
             if addresses is not None:
@@ -229,6 +239,15 @@ def _on_signals(log: Log) -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, handle, number)
     return stopping
+
+
+def _reload(daemon: Reloading, log: Log) -> None:
+    try:
+        daemon.reload()
+    except ConfigurationError as error:
+        log.error("certificates not read again, those from before stay in use", reason=str(error))
+    else:
+        log.info("certificates read again")
 
 
 def _report(log: Log, context: Mapping[str, Any]) -> None:

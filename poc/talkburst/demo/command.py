@@ -23,7 +23,7 @@ from talkburst_core import credentials
 
 @click.command("demo", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--transport", type=click.Choice(["udp", "tcp"]), default="udp", show_default=True, help="what SIP runs over"
+    "--transport", type=click.Choice(["udp", "tcp", "tls"]), default="udp", show_default=True, help="what SIP runs over"
 )
 @click.option(
     "--scenario",
@@ -106,6 +106,11 @@ def demo(
             click.echo(f"demo: {problem}", err=True)
         raise click.exceptions.Exit(2) from None
     placed = _placed(host, port, external, scenario)
+    if transport == "tls" and placed.external:
+        raise click.UsageError(
+            "--transport tls with --external: a program of yours would need certificates of the demo; "
+            "start the daemons one at a time, with [tls] in their configuration"
+        )
     if pcap is not None and not pcap.absolute().parent.is_dir():
         raise click.BadParameter(f"{pcap}: there is no directory {pcap.absolute().parent}")
     directory = state or Path(tempfile.mkdtemp(prefix="talkburst-demo-"))

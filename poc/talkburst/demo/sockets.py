@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from talkburst.daemon.address import show_host_port
 
 ATTEMPTS = 16  # ports that are tried until one is free for every transport
-KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM, "tls": socket.SOCK_STREAM}
 
 
 class PortError(OSError):
@@ -25,7 +25,7 @@ class HandedSockets:
     _sockets: dict[str, dict[str, socket.socket]] = field(default_factory=dict)
 
     def bind(self, name: str, transports: Sequence[str], host: str, choices: Sequence[int]) -> tuple[str, int]:
-        """Bind a socket for each of "udp" and "tcp" that is wanted, all to one port; its address.
+        """Bind a socket for each of "udp", "tcp" and "tls" that is wanted, all to one port; its address.
 
         The first of `choices` that is free for all of them is taken; 0 is any free one. Raises PortError.
         """
@@ -65,11 +65,11 @@ def _bind(transports: Sequence[str], host: str, port: int) -> dict[str, socket.s
     try:
         for transport in transports:
             held = bound[transport] = socket.socket(family, KINDS[transport])
-            if port and transport == "tcp" and os.name == "posix":
+            if port and transport != "udp" and os.name == "posix":
                 # Connections of the demo before this one do not hold the port.
                 held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             held.bind((host, port))
-            if port and transport == "tcp":
+            if port and transport != "udp":
                 held.listen()  # else another demo could bind it too, until the daemon listens
             port = held.getsockname()[1]
     except OSError:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from talkburst.daemon.address import parse_listen, show_host_port
+from talkburst.demo.certificates import Authority
 from talkburst.demo.placement import External, Placement
 from talkburst.demo.processes import DaemonProcess
 from talkburst.demo.scenario import Scenario
@@ -50,6 +51,7 @@ class Part(NamedTuple):
 
 
 _BOTH = ("udp", "tcp")  # RFC 3261 18.2.1
+_TLS = ("tls",)  # and nothing else, so that what works works over TLS
 _SIP = Listener("listen", "--listen", _BOTH)
 PARTS = (
     Part("xdms", "talkburst_xdms", "xdms", (Listener("listen", "--listen", ("tcp",)),)),
@@ -74,7 +76,7 @@ class World:
     """Addresses, configuration and processes of one demo.
 
     `given` is what the user's own configuration file says; it goes over what the demo would choose. `transport` is what
-    requests go by that say nothing of it: "udp" or "tcp". An external client is the one whose flow is judged.
+    requests go by that say nothing of it: "udp", "tcp" or "tls". An external client is the one whose flow is judged.
     """
 
     directory: Path
@@ -129,13 +131,14 @@ class World:
                 "poc.ims.example": self._entry(self.addresses["server.listen"]),
             },
             "trust": {"peers": self.placement.trusted},
-            "server": {"xcap_root": self.xcap_root},
             "client": {"transport": self.transport, **self.scenario.client},
+            **self._tables_of_tls(),
         }
+        chosen.setdefault("server", {})["xcap_root"] = self.xcap_root
         for part in self.parts:
             for listener in part.listeners if part in PARTS else ():
                 address = show_host_port(*self.addresses[part.place(listener)])
-                listen = [f"{transport}:{address}" for transport in listener.transports]
+                listen = [f"{transport}:{address}" for transport in self._transports(part, listener)]
                 chosen.setdefault(part.section, {})[listener.key] = listen
         return merged(chosen, self.given)
 
@@ -185,7 +188,8 @@ class World:
         command = f"talkburst {part.section} --config {shlex.quote(str(self.directory / CONFIGURATION))}"
         if part is SECOND_CLIENT:
             listen = show_host_port(*self.addresses[part.place(_SIP)])
-            command += f" --state {shlex.quote(str(self.directory / part.name))} --listen udp:{listen}"
+            transport = self._transports(part, _SIP)[0]
+            command += f" --state {shlex.quote(str(self.directory / part.name))} --listen {transport}:{listen}"
             command += " " + " ".join(self.scenario.second_flags)
         return command
 
@@ -198,7 +202,22 @@ class World:
 
     def _entry(self, address: Address) -> str:
         """A value of the [hosts] table."""
-        return show_host_port(*address) + (";transport=tcp" if self.transport == "tcp" else "")
+        return show_host_port(*address) + ("" if self.transport == "udp" else f";transport={self.transport}")
+
+    def _transports(self, part: Part, listener: Listener) -> tuple[str, ...]:
+        return _TLS if self.transport == "tls" and part.section != "xdms" else listener.transports
+
+    def _tables_of_tls(self) -> Table:
+        """Core and server prove who they are; the client needs no certificate."""
+        if self.transport != "tls":
+            return {}
+        authority, host = Authority(self.directory), self.placement.host
+        names = {
+            "core": ["ims.example", "ims.mnc001.mcc001.3gppnetwork.org", "scscf.ims.example"],
+            "server": ["poc.ims.example"],
+        }
+        own = {daemon: {"tls": authority.issue(daemon, known, host)} for daemon, known in names.items()}
+        return {"tls": {"ca": str(authority.ca)}, **own}
 
     def _address(self, part: Part, listener: Listener) -> Address:
         wanted = self.given.get(part.section, {}).get(listener.key) if part in PARTS else None
@@ -206,7 +225,7 @@ class World:
             asked = parse_listen(wanted if isinstance(wanted, str) else wanted[0])
             return asked.host, asked.port
         choices = self.placement.port_choices(part.port_name(listener))
-        return self._sockets.bind(part.place(listener), listener.transports, self.placement.host, choices)
+        return self._sockets.bind(part.place(listener), self._transports(part, listener), self.placement.host, choices)
 
     def _daemon(self, part: Part, configuration: Path) -> DaemonProcess:
         # State and trace as flags, so that no environment variable of the user's shell takes them away. Each of two

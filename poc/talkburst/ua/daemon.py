@@ -66,12 +66,13 @@ class ClientDaemon:
         )
         self._engine.message_limits = message_limits(settings.limits)
         self._chosen = _chosen(own, self._state, log)
+        self._tls = tls_for(settings, self.name, must_listen=False)
         self._node = SipNode(
             self._engine,
             Clock(),
             trace,
             tcp_limits(settings.limits, KEEP_ALIVE),
-            tls=tls_for(settings, self.name, must_listen=False),
+            tls=self._tls,
             resolver=name_resolver(settings.dns),
         )
         self._client: PocClient | None = None
@@ -119,6 +120,11 @@ class ClientDaemon:
                 self._log.warning("left without all answers", seconds=STOP_LIMIT)
         await self._node.close()
         self._state.close()
+
+    def reload(self) -> None:
+        """Reads the files of [tls] again; raises ConfigurationError."""
+        if self._tls is not None:
+            self._tls.reload()
 
     def show(self) -> dict[str, object]:
         """The registration, the PoC Address, the settings as the server tells them."""

@@ -24,6 +24,12 @@ def test_what_cannot_be_is_wrong_usage(arguments, said):
     assert said in " ".join(result.stderr.split())
 
 
+def test_a_program_from_outside_over_tls_is_wrong_usage():
+    result = CliRunner().invoke(demo, ["--transport", "tls", "--external", "client"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "a program of yours would need certificates of the demo" in " ".join(result.stderr.split())
+
+
 def test_a_second_client_that_nobody_of_ours_sees_is_wrong_usage():
     arguments = ["--scenario", "second-client", "--external", "client", "--external", "core"]
     result = CliRunner().invoke(demo, arguments)
