@@ -66,6 +66,7 @@ class ResponseContext:
         self._branches: list[_Branch] = []
         self._liveness: Alarm | None = None
         self._starting = True
+        self.patience: float | None = None
 
     @property
     def goes_on(self) -> bool:
@@ -84,6 +85,10 @@ class ResponseContext:
         """
         if timeout is not None:
             self._liveness = self.engine.agenda.schedule(now + timeout, self._no_sign_of_life)
+            self.patience = timeout
+        elif not self.is_invite:
+            # Whoever asked waits for Timer F: a next target has to answer by then (RFC 4321 1.1).
+            self.patience = self.engine.timers.duration(Timer.F) / 2
         self._branches = [_Branch(self, each.distrusted) for each in outgoing]
         for branch, each in zip(self._branches, outgoing, strict=True):
             branch.start(each, now, mark)
@@ -201,7 +206,14 @@ class _Branch:
         request, listener, next_hop, _, flow, self._instead = outgoing
         self._mark = mark
         self.client = self._context.engine.send_request(
-            request, self._on_outcome, now, listener=listener, next_hop=next_hop, flow=flow, mark=mark
+            request,
+            self._on_outcome,
+            now,
+            listener=listener,
+            next_hop=next_hop,
+            flow=flow,
+            mark=mark,
+            patience=self._context.patience,
         )
 
     def cancel(self, now: float, reason: str = "") -> None:
