@@ -303,7 +303,7 @@ def loop_mark(request: Request) -> str:
 
     It depends on what decides where the request goes, and on the Call-ID, so that no two users collide for ever.
     """
-    decisive = "\n".join((request.uri, *request.values("Route"), request.call_id))
+    decisive = "\n".join((request.uri, *request.get_all("Route"), request.call_id))
     return f"{MARK}{crc32(decisive.encode('utf-8', 'surrogateescape')):08x}"
 
 
