@@ -120,6 +120,7 @@ class Inbound:
         if invite is None:
             cancel.respond(self._answer(cancel.request, 481, to_tag=cancel.to_tag), now)
             return
+        invite.cancel_reason = ", ".join(cancel.request.get_all("Reason"))
         cancel.respond(self._answer(cancel.request, 200, to_tag=invite.to_tag), now)
         if invite.state is State.PROCEEDING and engine.user is not None:
             self._guarded(invite, now, lambda user: user.on_cancel(invite, now))

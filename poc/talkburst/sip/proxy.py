@@ -260,7 +260,7 @@ class Proxy:
         """RFC 3261 16.10: cancels what is pending; the 487 comes back the way every answer does."""
         context = self._contexts.get(transaction)
         if context is not None:
-            context.cancel(now)
+            context.cancel(now, transaction.cancel_reason)
         return context is not None
 
     def _outgoing(

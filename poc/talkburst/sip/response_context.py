@@ -95,13 +95,13 @@ class ResponseContext:
         self._starting = False
         self.conclude(now)
 
-    def cancel(self, now: float) -> None:
+    def cancel(self, now: float, reason: str = "") -> None:
         """Whoever asked asks no more: cancels what is pending, and nothing else is tried (RFC 3261 16.10).
 
-        What the branches then answer decides.
+        What the branches then answer decides. `reason` is handed on to them (RFC 3326 2).
         """
         self._cancelled = True
-        self._cancel_pending(now)
+        self._cancel_pending(now, reason)
         self.conclude(now)
 
     def _cancel_pending(self, now: float, reason: str = "") -> None:

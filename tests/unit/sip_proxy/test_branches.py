@@ -46,6 +46,17 @@ def test_cancel_for_the_caller_gives_no_reason(bench) -> None:
     assert cancel.get("Reason") is None
 
 
+def test_reason_of_the_caller_goes_on_to_every_branch(forking) -> None:
+    """RFC 3326 2."""
+    for each in forking.request("INVITE", **INVITE):
+        forking.answer(each, "180 Ringing")
+    reasons = 'Reason: SIP;cause=200;text="Call completed elsewhere"\nReason: Q.850;cause=26'
+    cancels = requests(forking.request("CANCEL", reasons, **INVITE), "CANCEL")
+    assert [each.values("Reason") for each in cancels] == [
+        ['SIP;cause=200;text="Call completed elsewhere"', "Q.850;cause=26"]
+    ] * 2
+
+
 def test_cancel_and_ack_have_what_ties_them_to_their_invite(bench) -> None:
     """RFC 3261 9.1 and 17.1.1.3: one Via, the same Request-URI, Call-ID, From, To and CSeq number, the same Route."""
     bench.targets = [Target("servers", "sip:bob@192.0.2.31", ("<sip:192.0.2.40;lr>",))]

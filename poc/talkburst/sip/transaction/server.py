@@ -28,7 +28,18 @@ class ServerTransaction(Transaction):
     responses go (RFC 3581 4).
     """
 
-    __slots__ = ("_data", "_owner", "_response", "_to_tag", "final_sent", "flow", "key", "received_at", "reply_flow")
+    __slots__ = (
+        "_data",
+        "_owner",
+        "_response",
+        "_to_tag",
+        "cancel_reason",
+        "final_sent",
+        "flow",
+        "key",
+        "received_at",
+        "reply_flow",
+    )
 
     def __init__(
         self, layer: ServerLayer, key: ServerKey, request: Request, flow: Flow, reply_flow: Flow, now: float
@@ -44,6 +55,7 @@ class ServerTransaction(Transaction):
         self.reply_flow = reply_flow
         self.received_at = now
         self.final_sent = False
+        self.cancel_reason = ""  # the Reason of the CANCEL that came for it (RFC 3326)
         self._enter(now)
 
     @property
