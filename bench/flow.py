@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("flow", "parts"), help="one half of the bench (default: both)")
     parser.add_argument("--peers", action="store_true", help="the parts also at Kamailio, which has to be installed")
     parser.add_argument("--store", choices=("sqlite", "memory"), default="sqlite", help="of the flow (default sqlite)")
-    parser.add_argument("--at-once", type=int, default=16, help="users whose flow runs at the same time (default 16)")
+    parser.add_argument("--at-once", type=int, default=48, help="users whose flow runs at the same time (default 48)")
     parser.add_argument("--linger", type=float, default=LINGER, help="seconds after each window (default 33)")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the report goes (default docs/bench-flow.md)")
     parser.add_argument("--keep", action="store_true", help="leave logs, state and configuration where they are")
