@@ -23,6 +23,22 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _NON_NEGATIVE = re.compile(r"\+?[0-9]{1,20}")
 # What XML 1.0 production 2 (Char) leaves out.
 _NO_CHAR = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+# XML 1.0 2.4, 2.11 and 3.3.3: markup, and the white space that a reader would normalise.
+_IN_TEXT = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
+_IN_ATTRIBUTE = {**_IN_TEXT, '"': "&quot;", "\t": "&#9;", "\n": "&#10;"}
+_ESCAPED_IN_TEXT = re.compile("[&<>\r]")
+_ESCAPED_IN_ATTRIBUTE = re.compile('[&<>"\t\n\r]')
+# One for all: to make it costs more than to read a short document.
+_PARSER = etree.XMLParser(
+    encoding="utf-8",
+    resolve_entities=False,
+    load_dtd=False,
+    no_network=True,
+    huge_tree=False,
+    remove_comments=True,
+    remove_pis=True,
+)
 
 
 class XmlError(ValueError):
@@ -44,17 +60,8 @@ def parse(data: bytes, *, limit: int = MAX_BYTES) -> etree._Element:
         raise XmlError(f"the document has {len(data)} bytes, at most {limit} are read", "not-well-formed")
     _check_encoding(data)
     _refuse_document_type(data)
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, _PARSER)
     except (etree.XMLSyntaxError, ValueError) as error:
         text = getattr(error, "msg", None) or str(error) or "empty document"
         raise XmlError(f"not well-formed XML: {text}", "not-well-formed") from None
@@ -93,7 +100,33 @@ def _refuse_document_type(data: bytes) -> None:
 
 def serialise(root: etree._Element) -> bytes:
     """UTF-8 with an XML declaration, no white space added."""
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding="UTF-8", xml_declaration=False)
+    return _DECLARATION.encode() + etree.tostring(root, encoding="UTF-8", xml_declaration=False)
+
+
+def written(name: str, content: str | None, attributes: Mapping[str, object]) -> str:
+    """One element as `serialise` would write it, for documents that are sent very often: no tree is built.
+
+    `name` and the names of attributes are ours; `content` is elements already written, or `character_data`. Attributes
+    that are None are left out.
+    """
+    opened = f"<{name}" + "".join(
+        [f' {key}="{_attribute_value(str(value))}"' for key, value in attributes.items() if value is not None]
+    )
+    return f"{opened}/>" if content is None else f"{opened}>{content}</{name}>"
+
+
+def written_document(root: str) -> bytes:
+    """The document with this root element, which `written` gave; its `xmlns` is one of the attributes."""
+    return (_DECLARATION + root).encode()
+
+
+def character_data(text: str) -> str:
+    """Text from a peer as it stands between two tags."""
+    return _ESCAPED_IN_TEXT.sub(lambda found: _IN_TEXT[found[0]], writable(text))
+
+
+def _attribute_value(text: str) -> str:
+    return _ESCAPED_IN_ATTRIBUTE.sub(lambda found: _IN_ATTRIBUTE[found[0]], writable(text))
 
 
 def new_root(namespace: str, name: str, prefixes: Mapping[str, str] | None = None) -> etree._Element:
@@ -177,9 +210,11 @@ def note(notes: list[str], kind: str, element: etree._Element, more: str = "") -
 
 def children(element: etree._Element, namespace: str) -> Iterator[tuple[str, etree._Element]]:
     """The child elements of one namespace with their local names; elements of others are passed over."""
+    prefix = qualified(namespace, "")
     for child in element:
-        if isinstance(child.tag, str) and namespace_of(child) == namespace:
-            yield local_name(child), child
+        tag = child.tag
+        if isinstance(tag, str) and tag.startswith(prefix) and (prefix or not tag.startswith("{")):
+            yield tag[len(prefix) :], child
 
 
 def strict_children(

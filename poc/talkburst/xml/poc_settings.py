@@ -8,15 +8,14 @@ from lxml import etree
 
 from talkburst.xml.document import (
     XmlError,
-    append,
     boolean,
     children,
-    new_root,
     note,
     place,
     required,
     root_of,
-    serialise,
+    written,
+    written_document,
 )
 
 NAMESPACE: Final = "urn:oma:params:xml:ns:poc:poc-settings"
@@ -64,20 +63,23 @@ class PocSettings:
 
 def to_xml(settings: PocSettings) -> bytes:
     """The document, segments in the order of the schema (RFC 4354 6.1)."""
-    root = new_root(NAMESPACE, "poc-settings")
-    for entity in settings.entities:
-        element = append(root, "entity", attributes={"id": entity.id})
-        _append_switch(element, "isb-settings", entity.barring)
-        if entity.answer_mode is not None:
-            append(append(element, "am-settings"), "answer-mode", entity.answer_mode)
-        _append_switch(element, "ipab-settings", entity.alert_barring)
-        _append_switch(element, "sss-settings", entity.simultaneous_sessions)
-    return serialise(root)
+    entities = "".join(map(_entity_text, settings.entities))
+    return written_document(written("poc-settings", entities or None, {"xmlns": NAMESPACE}))
 
 
-def _append_switch(entity: etree._Element, segment: str, active: bool | None) -> None:
-    if active is not None:
-        append(append(entity, segment), _SEGMENTS[segment], attributes={"active": "true" if active else "false"})
+def _entity_text(entity: Entity) -> str:
+    segments = _switch_text("isb-settings", entity.barring)
+    if entity.answer_mode is not None:
+        segments += f"<am-settings><answer-mode>{entity.answer_mode}</answer-mode></am-settings>"
+    segments += _switch_text("ipab-settings", entity.alert_barring)
+    segments += _switch_text("sss-settings", entity.simultaneous_sessions)
+    return written("entity", segments or None, {"id": entity.id})
+
+
+def _switch_text(segment: str, active: bool | None) -> str:
+    if active is None:
+        return ""
+    return f'<{segment}><{_SEGMENTS[segment]} active="{"true" if active else "false"}"/></{segment}>'
 
 
 def from_xml(data: bytes, *, strict: bool = False) -> PocSettings:

@@ -8,17 +8,17 @@ from lxml import etree
 from talkburst.xml.document import (
     XML_NAMESPACE,
     XmlError,
-    append,
+    character_data,
     children,
-    new_root,
     non_negative,
     note,
     place,
     qualified,
     required,
     root_of,
-    serialise,
     text_of,
+    written,
+    written_document,
 )
 
 NAMESPACE: Final = "urn:ietf:params:xml:ns:reginfo"
@@ -102,18 +102,23 @@ def _unquoted(value: str) -> str:
 
 def to_xml(reginfo: Reginfo) -> bytes:
     """The document, elements in the order of the schema (RFC 3680 5.4)."""
-    root = new_root(NAMESPACE, "reginfo")
-    root.set("version", str(reginfo.version))
-    root.set("state", reginfo.state)
-    for registration in reginfo.registrations:
-        attributes = {"aor": registration.aor, "id": registration.id, "state": registration.state}
-        element = append(root, "registration", attributes=attributes)
-        for contact in registration.contacts:
-            _append_contact(element, contact)
-    return serialise(root)
+    registrations = "".join(map(_registration_text, reginfo.registrations))
+    attributes = {"xmlns": NAMESPACE, "version": reginfo.version, "state": reginfo.state}
+    return written_document(written("reginfo", registrations or None, attributes))
 
 
-def _append_contact(parent: etree._Element, contact: Contact) -> None:
+def _registration_text(registration: Registration) -> str:
+    contacts = "".join(map(_contact_text, registration.contacts))
+    attributes = {"aor": registration.aor, "id": registration.id, "state": registration.state}
+    return written("registration", contacts or None, attributes)
+
+
+def _contact_text(contact: Contact) -> str:
+    content = written("uri", character_data(contact.uri), {})
+    if contact.display_name is not None:
+        content += written("display-name", character_data(contact.display_name), {})
+    for name, value in contact.unknown_params.items():
+        content += written("unknown-param", None if value is None else character_data(value), {"name": name})
     attributes = {
         "id": contact.id,
         "state": contact.state,
@@ -125,12 +130,7 @@ def _append_contact(parent: etree._Element, contact: Contact) -> None:
         "callid": contact.callid,
         "cseq": contact.cseq,
     }
-    element = append(parent, "contact", attributes=attributes)
-    append(element, "uri", contact.uri)
-    if contact.display_name is not None:
-        append(element, "display-name", contact.display_name)
-    for name, value in contact.unknown_params.items():
-        append(element, "unknown-param", value, {"name": name})
+    return written("contact", content, attributes)
 
 
 def from_xml(data: bytes) -> Reginfo:
