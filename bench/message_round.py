@@ -8,24 +8,27 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from itertools import cycle
 from time import process_time
 
 from message_readers import READERS, Reader, plain
-from message_texts import MESSAGES
+from message_texts import MESSAGES, from_users
 
 OPERATIONS = ("parse", "hot", "serialise")
 ENOUGH = 0.03  # seconds of CPU a figure rests on
 
 
 def main() -> None:
-    readers = [READERS[name]() for name in sys.argv[1:]]
-    for kind, data in MESSAGES.items():
-        alike(readers, kind, data)
+    users, readers = int(sys.argv[1]), [READERS[name]() for name in sys.argv[2:]]
+    messages = {kind: from_users(kind, users) for kind in MESSAGES}
+    for kind, texts in messages.items():
+        for data in texts[:: max(1, users // 10)]:
+            alike(readers, kind, data)
     figures = {}
-    for kind, data in MESSAGES.items():
+    for kind, texts in messages.items():
         for operation in OPERATIONS:
             for reader in readers:
-                figures[f"{reader.name} {kind} {operation}"] = cost(work(reader, operation, data))
+                figures[f"{reader.name} {kind} {operation}"] = cost(work(reader, operation, texts))
     json.dump({"versions": {reader.name: reader.version for reader in readers}, "figures": figures}, sys.stdout)
 
 
@@ -41,16 +44,19 @@ def alike(readers: list[Reader], kind: str, data: bytes) -> None:
             sys.exit(f"{reader.name} does not write the {kind} that it read")
 
 
-def work(reader: Reader, operation: str, data: bytes) -> Callable[[], object]:
+def work(reader: Reader, operation: str, texts: list[bytes]) -> Callable[[], object]:
     """`hot` includes the parsing: what was parsed once must not be read twice."""
     parse, hot, serialise = reader.parse, reader.hot, reader.serialise
+    following = cycle(texts).__next__
     if operation == "parse":
-        return lambda: parse(data)
+        return lambda: parse(following())
     if operation == "hot":
-        return lambda: hot(parse(data))
-    message = parse(data)
-    hot(message)
-    return lambda: serialise(message)
+        return lambda: hot(parse(following()))
+    messages = [parse(data) for data in texts[:200]]
+    for message in messages:
+        hot(message)
+    read = cycle(messages).__next__
+    return lambda: serialise(read())
 
 
 def cost(call: Callable[[], object]) -> float:

@@ -1,4 +1,7 @@
-"""The three messages of `make bench`, as they come from a client, through three hops, and from the core."""
+"""The three messages of `make bench`, as they come from a client, through three hops, and from the core.
+
+Each comes from many users: names, tags, branches, Call-IDs, nonces and ports differ, as they do on a real wire.
+"""
 
 REGISTER = b"""\
 REGISTER sip:ims.example SIP/2.0
@@ -70,8 +73,18 @@ Content-Length: %d
 
 """ % len(REGINFO)
 
-MESSAGES = {
-    "REGISTER": REGISTER.replace(b"\n", b"\r\n"),
-    "SUBSCRIBE": SUBSCRIBE.replace(b"\n", b"\r\n"),
-    "NOTIFY": NOTIFY.replace(b"\n", b"\r\n") + REGINFO,
-}
+MESSAGES = {"REGISTER": REGISTER, "SUBSCRIBE": SUBSCRIBE, "NOTIFY": NOTIFY}
+VARYING = (b"alice", b"5090", b"z9hG4bK", b"tag=", b"Call-ID: ", b'nonce="', b'response="', b"a95a0e128")
+
+
+def from_users(kind: str, users: int) -> list[bytes]:
+    """The message as each of so many users sends it, or gets it."""
+    head = MESSAGES[kind].replace(b"\n", b"\r\n")
+    return [_from_user(head, number) + (REGINFO if kind == "NOTIFY" else b"") for number in range(users)]
+
+
+def _from_user(head: bytes, number: int) -> bytes:
+    for text in VARYING:
+        mark = b"%d" % (10_000 + number) if text == b"5090" else text + b"%06x" % number
+        head = head.replace(text, mark)
+    return head
