@@ -113,14 +113,18 @@ class Routing:
         return True
 
     def acknowledge(self, request: Request, flow: Flow, listener: str, now: float) -> None:
-        """Sends the ACK of a 2xx the same way; to one contact, since nobody else has an INVITE to acknowledge."""
+        """Sends the ACK of a 2xx the same way.
+
+        Where it names the user alone, to every contact but the sender's: the one that answered is among them, and to
+        the others it is an ACK of nothing.
+        """
         targets = [self.contacts.target(request, listener)]
         if request.get("Route") is None and self._is_ours(request):
             found = self.subscribers.find(request.uri)
             others = [] if found is None else [each for each in self.contacts.of(found[0]) if each.flow != flow]
             targets = [target_of(binding) for binding in others]
-        if targets:
-            self.proxy.forward_ack(request, targets[0], now)
+        for target in targets:
+            self.proxy.forward_ack(request, target, now)
 
     def _is_ours(self, request: Request) -> bool:
         uri = request.parsed_uri

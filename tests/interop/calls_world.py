@@ -13,7 +13,9 @@ from sipp_world import Process
 
 
 class CallCore(Process):
-    """`moved` gives a command line of the how-to the ports, the address and the transport of this core."""
+    """It listens on IPv4 and on IPv6. `moved` gives a command line of the how-to its ports, and the `host` and the
+    `transport` of the moment.
+    """
 
     def __init__(
         self,
@@ -25,11 +27,11 @@ class CallCore(Process):
         t1: float = 0.5,
     ) -> None:
         self.ports = {default: free_port() for default in (5060, 5054, 5090, 5091, 5092)}
-        self._host = host
-        self._sipp_transport = {"UDP": "u1", "TCP": "t1"}[transport]
+        self.host, self.transport = host, transport
         self._state = str(directory / "state")
         listen, listen_servers = (
-            [f"{each}:{host}:{self.ports[default]}" for each in ("udp", "tcp")] for default in (5060, 5054)
+            [f"{each}:{host}:{self.ports[default]}" for host in ("127.0.0.1", "[::1]") for each in ("udp", "tcp")]
+            for default in (5060, 5054)
         )
         file = directory / "talkburst.toml"
         core = {"listen": listen, "listen_servers": listen_servers}
@@ -38,10 +40,10 @@ class CallCore(Process):
 
     def moved(self, text: str) -> str:
         text = re.sub(r"(?<!\d)\d{4}(?!\d)", lambda found: str(self.ports.get(int(found[0]), found[0])), text)
-        return text.replace("127.0.0.1", self._host).replace("-t u1", f"-t {self._sipp_transport}")
+        return text.replace("127.0.0.1", self.host).replace("-t u1", "-t t1" if self.transport == "TCP" else "-t u1")
 
     def place(self, default: int) -> str:
-        return f"{self._host}:{self.ports[default]}"
+        return f"{self.host}:{self.ports[default]}"
 
     async def registered(self, contacts: int, user: str = "bob") -> None:
         """Wait until a user is registered with so many contacts."""

@@ -1,5 +1,6 @@
 """SIPp on both ends of a call: the core carries it, over UDP, TCP and IPv6 (RFC 3261 16)."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -58,6 +59,28 @@ async def test_call_is_answered_and_ended(tmp_path: Path, free_port: FreePort, w
     assert "P-Asserted-Identity: <sip:alice@ims.example>" in callee.messages
     if way["transport"] == "TCP":
         assert "UDP message" not in caller.messages + callee.messages
+
+
+@pytest.mark.parametrize(
+    ("caller", "callee"),
+    [
+        (("127.0.0.1", "UDP"), ("127.0.0.1", "TCP")),
+        (("[::1]", "TCP"), ("127.0.0.1", "UDP")),
+        (("127.0.0.1", "TCP"), ("[::1]", "TCP")),
+    ],
+    ids=str,
+)
+async def test_callers_way_to_the_core_is_not_the_callees(
+    tmp_path: Path, free_port: FreePort, caller: tuple[str, str], callee: tuple[str, str]
+) -> None:
+    """RFC 5658: each side finds the core by the Record-Route entry of its own transport and IP version."""
+    way = {"host": callee[0], "transport": callee[1]}
+    async with called(tmp_path, free_port, way, "A callee who answers") as (core, (answers,)):
+        core.host, core.transport = caller
+        calls = await call("A caller", tmp_path, core, answers)
+    assert lines(calls, "sent") == ["INVITE", "ACK", "BYE"]
+    assert calls.messages.count("\nRoute: <sip:") == 3, "the Service-Route, then both entries twice"
+    assert len(re.findall("^Record-Route: ", answers.messages, flags=re.MULTILINE)) >= 2
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -34,6 +34,15 @@ def test_all_clients_ring_and_the_one_that_answers_gets_the_call(desk) -> None:
     assert lines(desk.answer(mobile, "487 Request Terminated")) == ["5092 ACK sip:bob@127.0.0.1:5092 SIP/2.0"]
 
 
+def test_ack_that_names_the_user_alone_reaches_whoever_answered(desk) -> None:
+    """What a caller sends that takes no notice of Contact and Record-Route."""
+    _, fixed = Caller(desk).invite()
+    desk.answer(fixed, "200 OK", to_tag="b")
+    acks = Caller(desk).within("ACK", 1, "sip:bob@ims.example", "")
+    assert fixed.to in [each.to for each in acks]
+    assert {each.line.split()[0] for each in acks} == {"ACK"}
+
+
 def test_caller_gives_up_and_no_client_rings_any_more(desk) -> None:
     call = Caller(desk)
     both = call.invite()
