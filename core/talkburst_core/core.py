@@ -7,7 +7,7 @@ comes in by the one for servers comes from a trusted peer or is refused.
 """
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from talkburst.daemon.trust import Trust
@@ -88,7 +88,8 @@ class Core:
         self.third_party = ThirdPartyRegistration(
             engine,
             policy.uri,
-            lambda server: contact_uri(engine.source(Request("REGISTER", server), listener=SERVERS)),
+            # Listeners and [hosts] stay as they are, so what leads back from a server does.
+            cache(lambda server: contact_uri(engine.source(Request("REGISTER", server), listener=SERVERS))),
             SERVERS,
             decide,
             self.registrar.deregister,

@@ -6,7 +6,7 @@ words why it came out as it did, because "why was my server not told" is the que
 
 import enum
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -86,7 +86,8 @@ class Trigger:
     groups: tuple[tuple[int, tuple[Check, ...]], ...]
 
     def evaluate(self, name: str, subject: Subject) -> tuple[bool, str]:
-        found = [(number, [check(subject) for check in checks]) for number, checks in self.groups]
+        # One after the other: most criteria are decided by their first group.
+        found = ((number, [check(subject) for check in checks]) for number, checks in self.groups)
         return _conjunction(name, found) if self.cnf else _disjunction(name, found)
 
 
@@ -114,7 +115,7 @@ class Criterion:
         return Evaluation(self, matched, reason)
 
 
-def _conjunction(name: str, groups: list[tuple[int, list[Finding]]]) -> tuple[bool, str]:
+def _conjunction(name: str, groups: Iterable[tuple[int, list[Finding]]]) -> tuple[bool, str]:
     facts = []
     for number, findings in groups:
         held = next((finding.fact for finding in findings if finding.holds), None)
@@ -124,7 +125,7 @@ def _conjunction(name: str, groups: list[tuple[int, list[Finding]]]) -> tuple[bo
     return True, f"{name}: " + "; ".join(facts)
 
 
-def _disjunction(name: str, groups: list[tuple[int, list[Finding]]]) -> tuple[bool, str]:
+def _disjunction(name: str, groups: Iterable[tuple[int, list[Finding]]]) -> tuple[bool, str]:
     failures = []
     for number, findings in groups:
         failed = next((finding.fact for finding in findings if not finding.holds), None)

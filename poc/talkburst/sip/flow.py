@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -65,6 +66,7 @@ def default_port(transport: str) -> int:
     return DEFAULT_TLS_PORT if transport == "TLS" else DEFAULT_PORT
 
 
+@lru_cache(maxsize=4096)  # the same few hosts stand in every message
 def is_literal(host: str) -> bool:
     """True for an IPv4 or IPv6 address without brackets."""
     try:
