@@ -11,6 +11,7 @@ from typing import Final
 
 from talkburst.sip import NameAddr, SipUri
 from talkburst.sip.flow import Flow
+from talkburst.sip.sips import as_sip
 from talkburst_core.profile import Subscriber
 from talkburst_core.refusal import Refusal
 from talkburst_core.registration_update import MOST_CONTACTS, Update, Wish
@@ -199,7 +200,10 @@ def _same_contact(binding: Binding, contact: NameAddr, instance: str | None) -> 
     if instance is not None and binding.instance is not None:
         return False
     uri = binding.contact.uri
-    return isinstance(uri, SipUri) and isinstance(contact.uri, SipUri) and uri.equivalent(contact.uri)
+    if not isinstance(uri, SipUri) or not isinstance(contact.uri, SipUri):
+        return False
+    # SIP and SIPS of one place are one contact, of which the last counts (RFC 5630 5.1.1.1).
+    return uri.equivalent(contact.uri) or as_sip(uri).equivalent(as_sip(contact.uri))
 
 
 def _binding(

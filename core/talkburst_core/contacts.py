@@ -7,6 +7,7 @@ from talkburst.sip import Request, SipUri, Uri
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Flow
 from talkburst.sip.proxy import Target
+from talkburst.sip.sips import as_sip, is_sips
 from talkburst_core.bindings import Binding, Registration
 from talkburst_core.identity import STRIPPED
 from talkburst_core.profile import Subscriber, Subscribers
@@ -50,13 +51,25 @@ class Contacts:
         return None
 
 
-def target_of(binding: Binding, instead: Target | None = None) -> Target:
-    """RFC 5626 7: on the connection the device registered on, unless a proxy stands in between (RFC 3327)."""
+def target_of(binding: Binding, instead: Target | None = None, *, sips: bool = False) -> Target:
+    """RFC 5626 7: on the connection the device registered on, unless a proxy stands in between (RFC 3327).
+
+    A SIPS contact is called by the SIP URI of it where the request is not `sips`, but over TLS (RFC 5630 5.3).
+    """
     flow = None if binding.path else binding.flow
-    return Target(binding.flow.listener, str(binding.contact.uri), tuple(binding.path), STRIPPED, flow, instead)
+    uri = binding.contact.uri
+    secure = is_sips(uri) and not sips
+    if secure and isinstance(uri, SipUri):
+        uri = as_sip(uri)
+    return Target(binding.flow.listener, str(uri), tuple(binding.path), STRIPPED, flow, instead, secure)
 
 
-def targets_of(bindings: Iterable[Binding]) -> list[Target]:
+def open_to(bindings: Iterable[Binding], *, sips: bool) -> list[Binding]:
+    """Those that a request may go to: SIPS contacts alone, where it is `sips` (RFC 5630 5.3)."""
+    return [binding for binding in bindings if not sips or is_sips(binding.contact.uri)]
+
+
+def targets_of(bindings: Iterable[Binding], *, sips: bool = False) -> list[Target]:
     """One target for each device; where it has several flows (reg-id), one after the other, the latest first.
 
     RFC 5626 7: never more than one contact with the same instance id at a time.
@@ -64,7 +77,7 @@ def targets_of(bindings: Iterable[Binding]) -> list[Target]:
     devices: dict[object, Target] = {}
     for binding in bindings:
         device = (binding.private_id, binding.instance) if binding.instance is not None else binding.id
-        devices[device] = target_of(binding, devices.pop(device, None))
+        devices[device] = target_of(binding, devices.pop(device, None), sips=sips)
     return list(devices.values())
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from talkburst.sip import NameAddr, Request, SipUri
 from talkburst.sip.flow import Flow
 from talkburst.sip.headers import parse_name_addr
+from talkburst.sip.sips import is_sips
 from talkburst_core.refusal import Refusal
 
 DEFAULT_EXPIRES: Final = 3600
@@ -78,7 +79,7 @@ def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> 
         return Refusal(403, f"A user has at most {MOST_CONTACTS} contacts")
     flows = _has_flows(request)
     for contact in request.contacts:
-        if (problem := _problem(contact)) is not None:
+        if (problem := _problem(contact, request, flow)) is not None:
             return Refusal(400, problem)
         wanted = _seconds(contact.params["expires"]) if "expires" in contact.params else default
         if 0 < wanted < min(DEFAULT_EXPIRES, limits.shortest):
@@ -90,15 +91,28 @@ def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> 
     return update
 
 
-def _problem(contact: NameAddr) -> str | None:
-    """Why a contact cannot be bound. One that is SIPS would be called without TLS (RFC 5630 5.2)."""
+def _problem(contact: NameAddr, request: Request, flow: Flow) -> str | None:
+    """Why a contact cannot be bound."""
     if not isinstance(contact.uri, SipUri):
         return f"Contact {contact.uri} is not a SIP URI"
-    if contact.uri.scheme == "sips":
-        return "Contact is SIPS and TLS is not spoken here"
+    if is_sips(contact.uri) and (problem := _insecure(request, flow)) is not None:
+        return problem
     q = contact.params.get("q", "1")
     if q is None or not _QVALUE.fullmatch(q):
         return "q of a Contact is a number from 0 to 1"
+    return None
+
+
+def _insecure(request: Request, flow: Flow) -> str | None:
+    """What is in the way of a SIPS contact: a part of the REGISTER that is not (RFC 5630 5.2), or the way it came."""
+    if not is_sips(request.parsed_uri):
+        return "Contact is SIPS and Request-URI is not"
+    if not all(is_sips(contact.uri) for contact in request.contacts):
+        return "one Contact is SIPS and another is not"
+    if not all(is_sips(parse_name_addr(value).uri) for value in request.values("Path")):
+        return "Contact is SIPS and Path is not"
+    if flow.transport != "TLS":
+        return "Contact is SIPS and the REGISTER did not come over TLS"
     return None
 
 

@@ -12,8 +12,9 @@ from talkburst.sip import Request, Response, SipUri, TelUri, UriError, parse_uri
 from talkburst.sip.engine import Engine, Failure, ServerTransaction
 from talkburst.sip.flow import Flow
 from talkburst.sip.proxy import Proxy, Target
+from talkburst.sip.sips import NOT_ALLOWED, names_sips
 from talkburst_core.authentication import Decide
-from talkburst_core.contacts import Contacts, target_of, targets_of
+from talkburst_core.contacts import Contacts, open_to, target_of, targets_of
 from talkburst_core.filter_criteria import Criterion, DefaultHandling, SessionCase, Subject
 from talkburst_core.identity import asserted_by_peer, flow_key, withhold
 from talkburst_core.leg import Leg, leg_of
@@ -122,7 +123,8 @@ class Routing:
         if request.get("Route") is None and self._is_ours(request):
             found = self.subscribers.find(request.uri)
             others = [] if found is None else [each for each in self.contacts.of(found[0]) if each.flow != flow]
-            targets = [target_of(binding) for binding in others]
+            sips = names_sips(request.uri)
+            targets = [target_of(binding, sips=sips) for binding in open_to(others, sips=sips)]
         for target in targets:
             self.proxy.forward_ack(request, target, now)
 
@@ -221,17 +223,29 @@ class Routing:
             why = "is not registered" if not bindings else "has no contact but the one that asks"
             self._answer(leg.transaction, leg.request, 480, f"{leg.identity.uri} {why}", now)
             return
+        sips = names_sips(leg.request.uri)
+        others = open_to(others, sips=sips)
+        if not others:
+            self._answer_not_allowed(leg, now)
+            return
         request, leg.request = leg.request.copy(), leg.request.head()
         withhold(request)
         request.set("P-Called-Party-ID", f"<{leg.identity.uri}>")
         self.proxy.forward(
             leg.transaction,
             request,
-            targets_of(others),
+            targets_of(others, sips=sips),
             now,
             record_route=request.method in RECORD_ROUTED,
             on_failure=lambda outcome, later: self._unreachable(leg, outcome, later),
         )
+
+    def _answer_not_allowed(self, leg: Leg, now: float) -> None:
+        """RFC 5630 5.3: a request to a SIPS URI goes to no contact that is not one."""
+        why = f"the request is SIPS, and no contact of {leg.identity.uri} is"
+        self.decide(f"480 to {leg.request.method}: {why}", {"call_id": leg.request.call_id})
+        agent = self.engine.listener(leg.transaction.listener).sent_by
+        self.proxy.respond(leg.transaction, 480, now, None, [("Warning", NOT_ALLOWED.format(agent))])
 
     def _unreachable(self, leg: Leg, outcome: Response | Failure, now: float) -> bool:
         """A user whom no contact leads to is not there for the moment, whatever is registered."""

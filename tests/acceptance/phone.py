@@ -74,19 +74,18 @@ class Phone:
     def aor(self) -> str:
         return f"{self.scheme}:{self.name}@ims.example"
 
-    @property
-    def contact(self) -> str:
+    def contact(self, scheme: str) -> str:
         listener = self.engine.listener()
-        return f"<{self.scheme}:{self.name}@{listener.hostport if self.scheme == 'sip' else listener.sent_by}>"
+        return f"<{scheme}:{self.name}@{listener.hostport if scheme == 'sip' else listener.sent_by}>"
 
     async def start(self, listen: str = "tls:127.0.0.1:0") -> Phone:
         await self.node.listen("phone", ListenAddress.parse(listen))
         return self
 
-    async def register(self, contact: str | None = None) -> Response | Failure:
+    async def register(self) -> Response | Failure:
         """REGISTER with the credentials of the demo world; its final outcome."""
         request = Request("REGISTER", f"{self.scheme}:ims.example", self._who(self.aor, self.aor, "REGISTER"))
-        request.add("Contact", contact or self.contact)
+        request.add("Contact", self.contact(self.scheme))
         request.add("Expires", 600)
         done: asyncio.Future[Response | Failure] = asyncio.get_running_loop().create_future()
         self._requester.send(request, lambda outcome, now: done.set_result(outcome), self.node.now())
@@ -101,7 +100,7 @@ class Phone:
         request = Request("INVITE", uri, [("Route", route) for route in self.route])
         for name, value in self._who(self.aor, uri, "INVITE"):
             request.add(name, value)
-        request.add("Contact", self.contact)
+        request.add("Contact", self.contact(self.scheme))
         sent = self.engine.send_request(request, self._on_outcome, self.node.now())
         self.node.pump()
         return sent
@@ -111,7 +110,8 @@ class Phone:
         transaction = self.ringing[-1]
         request = transaction.request
         routes = [("Record-Route", value) for value in request.get_all("Record-Route")]
-        headers: list[tuple[str, object]] = [("Contact", self.contact), *routes]
+        contact = self.contact(request.uri.partition(":")[0])  # RFC 3261 12.1.1
+        headers: list[tuple[str, object]] = [("Contact", contact), *routes]
         response = response_to(request, status, to_tag=transaction.to_tag, headers=headers)
         self.engine.respond(transaction, response, self.node.now())
         self.node.pump()

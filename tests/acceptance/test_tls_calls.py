@@ -1,5 +1,6 @@
 """Calls between two user agents of ours through `talkburst core`, over TLS on both sides."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import tomli_w
 
 from authority import Authority
+from harness import talkburst
 from phone import Phone
 from running import Running
 from talkburst.net import Tls
@@ -54,10 +56,11 @@ async def phone(core: Running, authority: Authority) -> AsyncIterator[Make]:
         assert {transport for _, transport, _ in each.wires} == {"TLS"}
 
 
-async def test_call_is_answered_and_ended_over_tls(phone: Make) -> None:
+@pytest.mark.parametrize(("caller", "called"), [("sip", "sip"), ("sips", "sips"), ("sip", "sips")])
+async def test_call_is_answered_and_ended_over_tls(phone: Make, caller: str, called: str) -> None:
     """INVITE, 180, 200, ACK, BYE, 200: nothing leaves the two connections that the phones registered on."""
-    alice, bob = await phone("alice"), await phone("bob")
-    call = alice.invite("sip:bob@ims.example")
+    alice, bob = await phone("alice", caller), await phone("bob", called)
+    call = alice.invite(f"{caller}:bob@ims.example")
     await alice.outcome(180)
     bob.answer(200)
     accepted = await alice.outcome(200)
@@ -67,6 +70,8 @@ async def test_call_is_answered_and_ended_over_tls(phone: Make) -> None:
     alice.ask(dialog.request("BYE"))
     assert (await alice.outcome(200)).cseq.method == "BYE"
     assert [each.method for each in bob.received] == ["INVITE", "ACK", "BYE"]
+    assert [each.uri.partition(":")[0] for each in bob.received] == [caller] * 3  # RFC 5630 5.3: never another scheme
+    assert {route.uri.scheme for each in bob.received for route in each.record_routes} == {caller}
 
 
 async def test_the_called_one_ends_the_call_over_tls(phone: Make) -> None:
@@ -92,3 +97,32 @@ async def test_call_is_cancelled_over_tls(phone: Make) -> None:
     await bob.until(lambda: any(b"ACK sip:" in data for _, _, data in bob.wires))
     methods = [data.split(b" ", 1)[0] for outbound, _, data in bob.wires if not outbound]
     assert methods[-3:] == [b"INVITE", b"CANCEL", b"ACK"]
+
+
+async def test_call_by_sips_reaches_nobody_who_registered_by_sip(phone: Make) -> None:
+    """RFC 5630 5.3, over TLS though he is."""
+    alice, bob = await phone("alice", "sips"), await phone("bob", "sip")
+    alice.invite("sips:bob@ims.example")
+    refused = await alice.outcome(480)
+    assert (refused.get("Warning") or "").endswith('"SIPS Not Allowed"')
+    assert bob.received == []
+
+
+async def test_client_registers_by_sips_and_watches_itself(core: Running, tmp_path: Path, authority: Authority) -> None:
+    """The Contact that it registers is SIPS, that of its SIP dialogs is not (RFC 5630 5.1.1)."""
+    hosts = {"ims.example": f"{core.place('tls')};transport=tls"}
+    client = {"listen": ["tls:127.0.0.1:0"], "registrar": "sips:ims.example", "hosts": hosts}
+    file = tmp_path / "client.toml"
+    file.write_text(tomli_w.dumps({"tls": {"ca": authority.ca}, "client": client}))
+    alice = await Running("client", tmp_path, "--config", str(file)).start()
+    try:
+        await alice.says("registered identity")
+        await core.says("SUBSCRIBE to sip:poc.ims.example")  # it has learnt its PoC Address from the reg event
+        status, out, err = await talkburst("core", "show", "--json", "--state", str(tmp_path / "core-state"))
+        assert status == 0, err
+        shown = json.loads(out)
+        (contact,) = shown["registrations"][0]["contacts"]
+        assert contact["contact"].startswith("<sips:alice@127.0.0.1:")
+        assert [each["event"] for each in shown["subscriptions"]] == ["reg"]
+    finally:
+        assert await alice.stop() == 0

@@ -313,6 +313,8 @@ class ClientSettings(Section):
             raise _key_fault("transport", "tcp needs a listener of its own: add tcp:HOST:PORT to client.listen")
         if self.transport == "tls" and "tls" not in spoken:
             raise _key_fault("transport", "tls needs a listener of its own: add tls:HOST:PORT to client.listen")
+        if self.registrar[:5].lower() == "sips:" and "tls" not in spoken:
+            raise _key_fault("registrar", "sips needs a listener of its own: add tls:HOST:PORT to client.listen")
         _need_advertise(self.listen, self.advertise, "listen", "advertise")
         return self
 

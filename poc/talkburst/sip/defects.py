@@ -12,6 +12,7 @@ from typing import Literal
 from talkburst.sip.headers.grammar import HeaderError
 from talkburst.sip.message import SIP_VERSION, Message, Request, Response
 from talkburst.sip.methods import KNOWN_METHODS
+from talkburst.sip.sips import contradiction
 from talkburst.sip.uri import OtherUri, SipUri, UriError
 
 Role = Literal["uas", "proxy", "uac"]
@@ -85,6 +86,7 @@ def defects(message: Request | Response, role: Role) -> list[Defect]:
         found += _branch(message)
         found += _sequence(message)
         found += _request_uri(message, role)
+        found += _schemes(message)
     return found
 
 
@@ -101,7 +103,10 @@ def _is_right(message: Request | Response, role: Role) -> bool:
     branch = message.via.branch
     cookie_alone = branch is not None and len(branch) == 7 and branch.lower() == "z9hg4bk"
     uri = message.parsed_uri
-    routable = uri.headers is None if isinstance(uri, SipUri) else role != "proxy" or not isinstance(uri, OtherUri)
+    if isinstance(uri, SipUri):
+        routable = uri.headers is None and (uri.scheme == "sip" or not contradiction(message))
+    else:
+        routable = role != "proxy" or not isinstance(uri, OtherUri)
     return not cookie_alone and message.cseq.method == message.method and routable
 
 
@@ -145,6 +150,14 @@ def _sequence(request: Request) -> list[Defect]:
     # RFC 4475 3.1.2.18: what a method is that nobody knows, CSeq does not tell.
     status = 400 if request.method in KNOWN_METHODS else 501
     return [Defect("RFC 3261 8.1.1.5", f"cseq is of {method[:24]}, the request is {request.method[:24]}", status)]
+
+
+def _schemes(request: Request) -> list[Defect]:
+    try:
+        why = contradiction(request)
+    except HeaderError:
+        return []
+    return [Defect("RFC 5630 5.1.2 and 5.3", why, 400)] if why else []
 
 
 def _request_uri(request: Request, role: Role) -> list[Defect]:

@@ -28,7 +28,7 @@ from zlib import crc32
 
 from .defects import defects
 from .engine import Engine
-from .flow import DEFAULT_PORT, Flow, Listener, default_port, unbracketed
+from .flow import Flow, Listener, default_port, unbracketed
 from .headers import HeaderError, Via
 from .headers.grammar import parse_number
 from .inbound import fixed_tag
@@ -36,6 +36,7 @@ from .message import Request, response_to
 from .outbound import MARK
 from .recent import Recent
 from .response_context import FailureHandler, Outgoing, ResponseContext
+from .sips import as_sips, calls_for_sips
 from .timers import Timer
 from .transaction.server import ServerTransaction
 from .uri import SipUri, Uri, UriError, parse_uri
@@ -53,7 +54,7 @@ class Target:
     It leaves by `listener` for whoever the topmost Route, else the Request-URI, names, or on the connection `flow` as
     long as that is open (RFC 5626 5.3). `distrusted` are header fields that are taken out of responses from there
     (RFC 3325 5). `instead` is another way to the same device, for when this one turns out to lead nowhere
-    (RFC 5626 7).
+    (RFC 5626 7). `secure`: over TLS, although the Request-URI is SIP, for the Contact behind it is SIPS (RFC 5630 5.3).
     """
 
     listener: str
@@ -62,6 +63,7 @@ class Target:
     distrusted: Sequence[str] = ()
     flow: Flow | None = None
     instead: Target | None = None
+    secure: bool = False
 
 
 @dataclass(slots=True)
@@ -96,10 +98,11 @@ class Proxy:
         if not isinstance(uri, SipUri):
             return None
         host, port = unbracketed(uri.params.get("maddr") or uri.host).lower(), uri.port
+        over = "TLS" if uri.scheme == "sips" or (uri.params.get("transport") or "").lower() == "tls" else ""
         if port is None and host in self._names:
             return self._names[host]
         for listener in self._engine.listeners():
-            if (host, port or DEFAULT_PORT) in _addresses(listener):
+            if (host, port or default_port(over)) in _addresses(listener):
                 return listener.name
             if host in self._names and port in _ports(listener):
                 return listener.name
@@ -280,16 +283,24 @@ class Proxy:
         for route in reversed(target.route):
             sent.prepend("Route", route)
         next_hop = _next_hop(sent)
+        if target.secure and isinstance(next_hop, SipUri):
+            next_hop = as_sips(next_hop)
         flow = target.flow if target.flow is not None and self._engine.is_open(target.flow) else None
         if inbound is not None:
             # RFC 5658: one entry for each side, on top the one that the next hop will use. Two transports of one
             # listener are two sides as well.
             came = self._engine.listener(inbound.listener, inbound.transport)
             goes = self._engine.source(sent, listener=target.listener, next_hop=next_hop, flow=flow)
-            for hostport in dict.fromkeys((came.hostport, goes.hostport)):
-                sent.prepend("Record-Route", f"<sip:{hostport};lr>")
+            secure = calls_for_sips(sent)
+            for way in dict.fromkeys((self._way_back(came, secure), self._way_back(goes, secure))):
+                sent.prepend("Record-Route", f"<{way};lr>")
         instead = None if target.instead is None else self._outgoing(request, target.instead, inbound, breadth)
         return Outgoing(sent, target.listener, next_hop, target.distrusted, flow, instead)
+
+    def _way_back(self, listener: Listener, secure: bool) -> str:
+        """A URI for Record-Route, which is SIPS where the Request-URI or the first Route is (RFC 3261 16.6 step 4)."""
+        over_tls = self._engine.sibling(listener, "TLS") if secure else None
+        return f"sip:{listener.hostport}" if over_tls is None else f"sips:{over_tls.sent_by}"
 
 
 def _breadth(request: Request) -> int:

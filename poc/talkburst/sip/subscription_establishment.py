@@ -13,6 +13,7 @@ from talkburst.sip.kept_subscriptions import KeptSubscriptions
 from talkburst.sip.living_subscriptions import LivingSubscriptions
 from talkburst.sip.message import Request
 from talkburst.sip.negotiation import Refusal, acceptable, granted
+from talkburst.sip.sips import answer_calls_for_sips, text_as_sips
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uri import Uri
 
@@ -90,6 +91,7 @@ class SubscriptionEstablishment:
         self, transaction: ServerTransaction, request: Request, package: Package, resource: str
     ) -> NotifierSubscription:
         contact_of(request)
+        contact = self._contact(self._engine.listener(transaction.listener, transaction.flow.transport))
         return NotifierSubscription(
             id=self._token(),
             package=package.name,
@@ -98,7 +100,7 @@ class SubscriptionEstablishment:
             subscriber=subscriber_of(request),
             event_id=request.event.id if request.event is not None else None,
             listener=transaction.listener,
-            contact=self._contact(self._engine.listener(transaction.listener, transaction.flow.transport)),
+            contact=text_as_sips(contact) if answer_calls_for_sips(request) else contact,
         )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from talkburst.sip.headers import NameAddr
+from talkburst.sip.sips import as_sips, names_sips
 from talkburst.sip.uri import SipUri, Uri, UriError, parse_uri
 
 TAG: Final = "+g.poc.talkburst"
@@ -35,6 +36,17 @@ class Account:
         return self.private_id.rpartition("@")[2]
 
     @property
+    def sips(self) -> bool:
+        """Whether the device wants to be reached over TLS alone: it registers with a SIPS URI (RFC 5630 5.1.1.1)."""
+        return names_sips(self.registrar)
+
+    @property
+    def address_of_record(self) -> NameAddr:
+        """From and To of a REGISTER, SIPS where the Contact is (RFC 5630 5.1.1.1)."""
+        own = parse_uri(self.public_id)
+        return address(as_sips(own) if self.sips and isinstance(own, SipUri) else own)
+
+    @property
     def routes(self) -> list[str]:
         """The Route of a REGISTER: the outbound proxy, if there is one."""
         if not self.outbound:
@@ -48,9 +60,9 @@ class Account:
         """Where this device is reached; `sent_by` is host:port."""
         public = parse_uri(self.public_id)
         user = public.user if isinstance(public, SipUri) else getattr(public, "number", None)
-        uri = parse_uri(f"sip:{user or 'poc'}@{sent_by}")
+        uri = parse_uri(f"{'sips' if self.sips else 'sip'}:{user or 'poc'}@{sent_by}")
         assert isinstance(uri, SipUri)
-        return uri if transport == "UDP" else uri.with_param("transport", transport.lower())
+        return uri if transport == "UDP" or self.sips else uri.with_param("transport", transport.lower())
 
     def contact(self, uri: SipUri) -> str:
         """The Contact of a REGISTER: with the PoC tag, by which the core knows a PoC client, and the instance id."""

@@ -7,6 +7,7 @@ from talkburst.sip.engine import Engine
 from talkburst.sip.headers import NameAddr, SubscriptionState
 from talkburst.sip.message import Request
 from talkburst.sip.requester import Requester
+from talkburst.sip.sips import as_sip, is_sips, names_sips
 from talkburst.sip.subscriber import Subscriber, SubscribeRequests, Subscription
 from talkburst.sip.uri import SipUri
 from talkburst.ua.account import Account
@@ -40,7 +41,13 @@ class Endpoint:
         on_end: Callable[[str, float | None, float], None],
         headers: list[tuple[str, object]],
     ) -> Subscription:
-        """A subscription to one's own state: Request-URI, From and To are the same identity."""
+        """A subscription to one's own state: Request-URI, From and To are the same identity.
+
+        The Contact of its dialog is SIPS only where the request asks for it (RFC 5630 5.1.1.2).
+        """
+        routes, contact = self.routes(), self.contact
+        if self.account.sips and not is_sips(identity.uri) and not (routes and names_sips(routes[0].lstrip(" <"))):
+            contact = as_sip(contact).with_param("transport", "tls")
         return Subscription(
             self.requester,
             SubscribeRequests(
@@ -48,10 +55,10 @@ class Endpoint:
                 target=str(identity.uri),
                 from_=identity,
                 to=identity,
-                contact=f"<{self.contact}>",
+                contact=f"<{contact}>",
                 accept=accept,
                 headers=[*headers, *self.headers(identity)],
-                route=self.routes(),
+                route=routes,
             ),
             subscriber=self.subscriber,
             expires=expires,

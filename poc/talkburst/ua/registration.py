@@ -139,7 +139,7 @@ class Registration:
     def _send(self, expires: int, now: float) -> None:
         self._set_alarm(None)
         account = self._account
-        own = address(account.public_id)
+        own = account.address_of_record
         request = Request("REGISTER", account.registrar, [("Route", route) for route in account.routes])
         request.add("From", with_tag(own, self._tag))
         request.add("To", own)

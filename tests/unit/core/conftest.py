@@ -115,7 +115,8 @@ class CoreBench:
         self.refusing: set[tuple[str, int]] = set()
         self.unreachable: set[tuple[str, int]] = set()
         self._accepted: dict[tuple[str, tuple[str, int]], Flow] = {}
-        hosts = HOSTS if transport == "UDP" else {name: f"{place};transport=tcp" for name, place in HOSTS.items()}
+        over = "" if transport == "UDP" else f";transport={transport.lower()}"
+        hosts = {name: place + over for name, place in HOSTS.items()}
         self.engine = Engine(None, token=lambda: f"t{next(numbers)}", hosts=hosts)
         for name, address in (("clients", CLIENTS), ("servers", SERVERS)):
             for spoken in dict.fromkeys(("UDP", transport)):
@@ -146,7 +147,9 @@ class CoreBench:
         if self.transport == "UDP":
             return Flow("UDP", local, source, listener=listener)
         if (listener, source) not in self._accepted:
-            self._accepted[listener, source] = self.engine.accepted(self.engine.listener(listener, "TCP"), source)
+            self._accepted[listener, source] = self.engine.accepted(
+                self.engine.listener(listener, self.transport), source
+            )
         return self._accepted[listener, source]
 
     def collect(self) -> Batch:
@@ -156,7 +159,7 @@ class CoreBench:
         while actions := self.engine.take():
             for action in actions:
                 if isinstance(action, Connect):
-                    self._connect(action.flow)
+                    self._connect(action.flow, action.domain)
                 elif not isinstance(action, Disconnect):
                     assert isinstance(action, Send), action
                     message = parse_message(action.data)
@@ -166,13 +169,13 @@ class CoreBench:
         self.sent += news
         return news
 
-    def _connect(self, flow: Flow) -> None:
+    def _connect(self, flow: Flow, domain: str) -> None:
         if flow.remote in self.refusing:
             self.engine.transport_failed(flow, self.now)
         elif flow.remote in self.unreachable:
             self.engine.agenda.schedule(self.now + CONNECTING, lambda now: self.engine.transport_failed(flow, now))
         else:
-            self.engine.connected(flow, self.now)
+            self.engine.connected(flow, self.now, frozenset({domain}))
 
     def store(self) -> None:
         """What is written before anything leaves."""
@@ -263,6 +266,7 @@ class CoreBench:
         call_id: str | None = None,
         expires: int = 600000,
         headers: str = "",
+        scheme: str = "sip",
     ) -> Batch:
         """REGISTER, 401, REGISTER; what the second one led to."""
         private_id = private_id or f"{user}@ims.example"
@@ -270,7 +274,7 @@ class CoreBench:
         contact = f"<sip:{user}@{source[0]}:{source[1]}>;{TAG}" if contact is None else contact
         domain = private_id.rpartition("@")[2]
         head = f"""
-            REGISTER sip:{domain} SIP/2.0
+            REGISTER {scheme}:{domain} SIP/2.0
             From: <{aor}>;tag=reg
             To: <{aor}>
             Call-ID: {call_id or f"register-{private_id}"}
@@ -285,7 +289,7 @@ class CoreBench:
                 "\n".join([*fields, f"CSeq: {number} REGISTER", f"Authorization: {authorization}"]), source
             )
 
-        uri = f"sip:{domain}"
+        uri = f"{scheme}:{domain}"
         challenged = send(cseq, f'Digest username="{private_id}", realm="{domain}", uri="{uri}", nonce="", response=""')
         assert challenged[0].line == "SIP/2.0 401 Unauthorized", challenged[0].text
         return send(cseq + 1, self.credentials(challenged[0], private_id, password or user, "REGISTER", uri))

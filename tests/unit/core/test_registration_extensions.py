@@ -169,9 +169,9 @@ STATEMENTS = {
     "RFC 5630 5.2: a SIPS contact has no way here that is SIPS": """
         > REGISTER sips:ims.example SIP/2.0
         > Contact: <sips:alice@192.0.2.1>
-        < SIP/2.0 400 Contact is SIPS and TLS is not spoken here
+        < SIP/2.0 400 Contact is SIPS and the REGISTER did not come over TLS
         > Contact: <sip:alice@192.0.2.1>, <sips:alice@192.0.2.1>
-        < SIP/2.0 400 Contact is SIPS and TLS is not spoken here
+        < SIP/2.0 400 Contact is SIPS and Request-URI is not
         > Call-ID: fetch
         < SIP/2.0 200 OK
     """,

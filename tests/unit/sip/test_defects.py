@@ -50,6 +50,15 @@ def test_right_request_has_no_defects(role):
         ({"From": "From: Bell, Alexander <sip:a.g.bell@example.com>;tag=43"}, ROLES, 400),
         ({"CSeq": "CSeq: 36893488147419103232 REGISTER"}, ROLES, 400),
         ({"CSeq": "CSeq: 8 INVITE"}, ROLES, 400),
+        (
+            {
+                "start": "INVITE sips:bob@ims.example SIP/2.0",
+                "CSeq": "CSeq: 8 INVITE",
+                "more": "Contact: <sip:a@192.0.2.1>",
+            },
+            ROLES,
+            400,
+        ),
         ({"CSeq": "CSeq: 8 INVITE", "start": "NEWMETHOD sip:ims.example SIP/2.0"}, ROLES, 501),
         ({"Max_Forwards": "Max-Forwards: 300"}, ROLES, 400),
         ({"more": "Max-Forwards: 5"}, ROLES, 400),
