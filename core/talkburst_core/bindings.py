@@ -186,10 +186,13 @@ def _bound(bindings: list[Binding], private_id: str, contact: NameAddr) -> Bindi
     instance = contact.params.get("+sip.instance")
     if instance is not None:
         key = (private_id, instance, contact.params.get("reg-id"))
-        found = next((binding for binding in bindings if binding.key == key), None)
-        if found is not None:
-            return found
-    return next((binding for binding in bindings if _same_contact(binding, contact, instance)), None)
+        for binding in bindings:
+            if binding.key == key:
+                return binding
+    for binding in bindings:
+        if _same_contact(binding, contact, instance):
+            return binding
+    return None
 
 
 def _same_uri(one: Wish, other: Wish) -> bool:

@@ -50,7 +50,7 @@ class RegisteredFlows:
 
     def __init__(self) -> None:
         self._users: dict[FlowKey, dict[str, Subscriber]] = {}
-        self._flows: dict[str, set[FlowKey]] = {}
+        self._flows: dict[str, tuple[FlowKey, ...]] = {}
 
     def clear(self) -> None:
         self._users.clear()
@@ -59,8 +59,11 @@ class RegisteredFlows:
     def update(self, registration: Registration) -> None:
         """Takes in what the bindings of one subscriber say now."""
         subscriber = registration.subscriber
-        present = {flow_key(binding.flow) for binding in registration.bindings}
-        for gone in self._flows.pop(subscriber.key, set()) - present:
+        known = self._flows.get(subscriber.key, ())
+        present = tuple(dict.fromkeys([flow_key(binding.flow) for binding in registration.bindings]))
+        if present == known:
+            return
+        for gone in set(known).difference(present):
             users = self._users.get(gone, {})
             users.pop(subscriber.key, None)
             if not users:
@@ -69,6 +72,8 @@ class RegisteredFlows:
             self._users.setdefault(key, {})[subscriber.key] = subscriber
         if present:
             self._flows[subscriber.key] = present
+        else:
+            self._flows.pop(subscriber.key, None)
 
     def holds(self, flow: Flow) -> bool:
         return flow_key(flow) in self._users

@@ -7,7 +7,7 @@ public identities are devices of the same user and share the set, its bindings a
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from talkburst.sip import UriError, parse_uri
+from talkburst.sip import NameAddr, UriError, parse_uri
 from talkburst.xml import XmlError, ims_subscription
 from talkburst_core.filter_criteria import Criterion, CriterionError, criterion
 
@@ -25,6 +25,10 @@ class Identity:
     display_name: str | None = None
 
 
+def _associated(identity: Identity) -> str:
+    return str(NameAddr(identity.display_name or "", parse_uri(identity.uri), {}))
+
+
 @dataclass(slots=True)
 class Profile:
     """Identities of one user that share criteria; the criteria are in the order in which they are evaluated."""
@@ -35,34 +39,34 @@ class Profile:
 
 @dataclass(slots=True)
 class Subscriber:
-    """One implicit registration set: registering one identity registers all of them."""
+    """One implicit registration set: registering one identity registers all of them.
+
+    `key` is what the set is filed under: its first identity, barred or not. `unbarred` are the identities for
+    P-Associated-URI, the default one first; `associated` is its value.
+    """
 
     private_ids: list[str]
     profiles: list[Profile]
+    key: str = field(init=False, repr=False)
+    unbarred: tuple[Identity, ...] = field(init=False, repr=False)
+    associated: str = field(init=False, repr=False)
     _by_aor: dict[str, tuple[Identity, Profile]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._by_aor = {
             identity.aor: (identity, profile) for profile in self.profiles for identity in profile.identities
         }
-
-    @property
-    def key(self) -> str:
-        """What the set is filed under: its first identity, barred or not."""
-        return self.identities[0].aor
+        self.key = next(iter(self._by_aor), "")
+        self.unbarred = tuple(identity for identity in self.identities if not identity.barred)
+        self.associated = ", ".join(map(_associated, self.unbarred))
 
     @property
     def identities(self) -> list[Identity]:
         return [identity for identity, _ in self._by_aor.values()]
 
     @property
-    def unbarred(self) -> list[Identity]:
-        """What goes into P-Associated-URI, the default identity first."""
-        return [identity for identity in self.identities if not identity.barred]
-
-    @property
     def default_identity(self) -> Identity | None:
-        return next(iter(self.unbarred), None)
+        return self.unbarred[0] if self.unbarred else None
 
     def identity(self, aor: str) -> Identity | None:
         found = self._by_aor.get(aor)
@@ -74,6 +78,10 @@ class Subscriber:
     def criteria(self) -> Iterator[tuple[Profile, Criterion]]:
         """Every criterion of the set, each with the service profile that it stands in."""
         return ((profile, each) for profile in self.profiles for each in profile.criteria)
+
+    @property
+    def has_criteria(self) -> bool:
+        return any(profile.criteria for profile in self.profiles)
 
     @property
     def application_servers(self) -> set[str]:

@@ -9,7 +9,7 @@ from email.utils import formatdate
 from functools import partial
 from typing import Final
 
-from talkburst.sip import NameAddr, Request, Response, SipUri, parse_uri, response_to
+from talkburst.sip import Request, Response, SipUri, response_to
 from talkburst.sip.agenda import Alarm
 from talkburst.sip.engine import Engine, ServerTransaction
 from talkburst.sip.flow import Flow, unbracketed
@@ -51,6 +51,7 @@ class Registrar:
     _registrations: dict[str, Registration] = field(default_factory=dict)
     _alarms: dict[str, Alarm] = field(default_factory=dict)
     _contact_count: int = 0
+    _dated: tuple[int, str] = (-1, "")
 
     def registration(self, key: str) -> Registration | None:
         """The registration of the subscriber that is filed under `key`, None when there never was one."""
@@ -179,9 +180,16 @@ class Registrar:
         headers += [("Path", value) for value in request.get_all("Path")]
         if registration.active:
             headers.append(("Service-Route", self.service_route(transaction.flow)))
-        headers.append(("P-Associated-URI", ", ".join(map(_associated, registration.subscriber.unbarred))))
-        headers.append(("Date", formatdate(now, usegmt=True)))
+        headers.append(("P-Associated-URI", registration.subscriber.associated))
+        headers.append(("Date", self._date(now)))
         return response_to(request, 200, to_tag=transaction.to_tag, headers=headers)
+
+    def _date(self, now: float) -> str:
+        """RFC 3261 20.17; made once a second."""
+        second = int(now)
+        if second != self._dated[0]:
+            self._dated = (second, formatdate(now, usegmt=True))
+        return self._dated[1]
 
     def _report(
         self,
@@ -210,7 +218,7 @@ class Registrar:
         )
         event = None
         if update.expires or (was_active and not registration.active):
-            charging = self.charging(request)
+            charging = self.charging(request) if registration.subscriber.has_criteria else ""
             event = RegistrationEvent(
                 registration.subscriber, kind, identity, update.expires, request, response, charging
             )
@@ -220,11 +228,18 @@ class Registrar:
 
     def _watch_expiry(self, registration: Registration, not_before: float = 0.0) -> None:
         key = registration.subscriber.key
-        alarm, at = self._alarms.pop(key, None), registration.next_expiry()
+        alarm, at = self._alarms.get(key), registration.next_expiry()
+        if at is None:
+            if alarm is not None:
+                alarm.cancel()
+                del self._alarms[key]
+            return
+        at = max(at, not_before)
         if alarm is not None:
+            if alarm.pending and alarm.at <= at:
+                return  # a refresh: the alarm finds nothing expired and looks again
             alarm.cancel()
-        if at is not None:
-            self._alarms[key] = self.engine.agenda.schedule(max(at, not_before), partial(self._expire, registration))
+        self._alarms[key] = self.engine.agenda.schedule(at, partial(self._expire, registration))
 
     def _expire(self, registration: Registration, now: float) -> None:
         gone = registration.expire(now)
@@ -249,7 +264,3 @@ class Registrar:
                     registration.subscriber, RegistrationType.DE_REGISTRATION, charging=self.charging(None)
                 )
             self.on_event(registration, event, now)
-
-
-def _associated(identity: Identity) -> str:
-    return str(NameAddr(identity.display_name or "", parse_uri(identity.uri), {}))
