@@ -1,13 +1,13 @@
-"""The nonces of the side that challenges. RFC 7616 3.3."""
+"""The nonces of the side that challenges. RFC 7616 3.3, RFC 7693 (BLAKE2 with a key: half the cost of an HMAC)."""
 
-import hashlib
 import hmac
+from hashlib import blake2b
 
 
 class NonceIssuer:
-    """Nonces that prove themselves: time, serial number and an HMAC of both and the private identity, in hex."""
+    """Nonces that prove themselves: time, serial number and a MAC of both and the private identity, in hex."""
 
-    # Milliseconds since the epoch, serial number, HMAC: 12 + 8 + 32 hexadecimal digits.
+    # Milliseconds since the epoch, serial number, MAC: 12 + 8 + 32 hexadecimal digits.
     _TIME = 12
     _SERIAL = 8
     _LENGTH = 52
@@ -38,4 +38,4 @@ class NonceIssuer:
 
     def _mac(self, stamp: str, private_id: str) -> str:
         text = f"{stamp}:{private_id}".encode("utf-8", "surrogateescape")
-        return hmac.new(self.key, text, hashlib.sha256).hexdigest()[:32]
+        return blake2b(text, digest_size=16, key=self.key[: blake2b.MAX_KEY_SIZE]).hexdigest()
