@@ -85,6 +85,7 @@ class Engine:
         self.message_limits = MessageLimits()
         self.clients: dict[ClientKey, ClientTransaction] = {}
         self.servers: dict[ServerKey, ServerTransaction] = {}
+        self.handled: ServerTransaction | None = None  # what the user is being given
         self._ways = Ways()
         self._listeners: dict[tuple[str, str], Listener] = {}
         self._own_addresses: set[Address] = set()
@@ -188,6 +189,8 @@ class Engine:
         branch; `handler` is told how the last one ended (RFC 3263 4.3). Silence is a failure after Timer B or F; where
         there are only `patience` seconds for all of them, or `timeout`, each has its share.
         """
+        if self.handled is not None:
+            self.handled.await_user(now)  # its timers go before those of what it leads to
         route = self._outbound.plan(request, listener, next_hop, flow)
         sent = self._outbound.prepare(request, route.source, mark)
         transaction = ClientTransaction(self, sent, route.source.reliable, handler)

@@ -95,7 +95,12 @@ class Inbound:
             if request.method == "CANCEL":
                 self._on_cancel(transaction, now)
             else:
-                self._hand_over(transaction, now)
+                engine.handled = transaction
+                try:
+                    self._hand_over(transaction, now)
+                finally:
+                    engine.handled = None
+            transaction.await_user(now)
 
     def _on_ack(self, transaction: ServerTransaction | None, ack: Request, flow: Flow, now: float) -> None:
         """The ACK of a 3xx-6xx ends with its transaction, any other is the user's (RFC 3261 17.2.3)."""

@@ -31,6 +31,8 @@ class Timer(Enum):
     TRYING = auto()  # the server says 100 to any other request
     ABANDON = auto()  # a server transaction nobody ever answered
 
+    __hash__ = object.__hash__  # what Enum has costs ten times as much, and every transaction asks for it
+
 
 @dataclass(slots=True, frozen=True)
 class Timers:

@@ -45,7 +45,7 @@ class MergedRequests:
         an early NOTIFY has a To tag and must get through."""
         if request.to.tag:
             return False
-        mark = (request.from_.tag or "", request.call_id, str(request.cseq))
+        mark = (request.from_.tag or "", request.call_id, request.cseq.number, request.cseq.method)
         if self._recent.holds(mark, now):
             return True
         self._recent.add(mark, now)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from talkburst.sip.flow import Flow
 from talkburst.sip.message import Request, Response, response_to
+from talkburst.sip.methods import KNOWN_METHODS
 from talkburst.sip.transaction.client import signal_of
 from talkburst.sip.transaction.key import ServerKey
 from talkburst.sip.transaction.machine import Transaction, TransactionLayer
@@ -24,7 +25,7 @@ class ServerTransaction(Transaction):
     """One received request and the responses that are sent to it.
 
     `request` has `received` and `rport` in its top Via; once a final response went out to anything but a 2xx of INVITE,
-    only its method and Request-URI are left. `flow` is the way the request came, `reply_flow` the way its
+    only its method is left. `flow` is the way the request came, `reply_flow` the way its
     responses go (RFC 3581 4).
     """
 
@@ -56,7 +57,14 @@ class ServerTransaction(Transaction):
         self.received_at = now
         self.final_sent = False
         self.cancel_reason = ""  # the Reason of the CANCEL that came for it (RFC 3326)
-        self._enter(now)
+
+    def await_user(self, now: float) -> None:
+        """The user has the request and has not answered it with a final response: its timers run.
+
+        Nearly every request is answered before this, and none of them is started for it.
+        """
+        if self.state is self.machine.initial:
+            self._enter(now)
 
     @property
     def listener(self) -> str:
@@ -117,8 +125,8 @@ class ServerTransaction(Transaction):
     def _shrink(self, response: Response) -> None:
         """Lets the messages go: for as long as Timer J or H runs there is nothing to do but to repeat `_data`."""
         self._to_tag = self.to_tag
-        self.request = Request(self.request.method, self.request.uri)
-        self._response = Response(response.status, response.reason)
+        self.request = _forgotten_request(self.request.method)
+        self._response = _forgotten_response(response.status)
 
     def _repeats_success(self, response: Response) -> bool:
         """The user retransmits its 2xx to INVITE until the ACK comes (RFC 3261 13.3.1.4)."""
@@ -130,10 +138,10 @@ class ServerTransaction(Transaction):
             return None
         if response.status == 408:
             return "withheld_408"
+        if response.status >= 200:
+            return None
         early = not self.reliable and now < self.received_at + self._layer.timers.late_trying()
-        if response.status < 200 and (response.status != 100 or early):
-            return "withheld_provisional"
-        return None
+        return "withheld_provisional" if response.status != 100 or early else None
 
     def _perform(self, action: Action, now: float, message: Request | Response | None) -> None:
         match action:
@@ -170,6 +178,26 @@ class ServerTransaction(Transaction):
 
     def _forgotten(self) -> None:
         self._owner.server_ended(self)
+
+
+_requests: dict[str, Request] = {}
+_responses: dict[int, Response] = {}
+
+
+def _forgotten_request(method: str) -> Request:
+    """What is left of a request that was answered, one for all of its method."""
+    if method not in KNOWN_METHODS:
+        return Request(method, "")
+    if method not in _requests:
+        _requests[method] = Request(method, "")
+    return _requests[method]
+
+
+def _forgotten_response(status: int) -> Response:
+    """What is left of a response that is repeated, one for all of its status."""
+    if status not in _responses:
+        _responses[status] = Response(status)
+    return _responses[status]
 
 
 def trying(request: Request) -> Response:

@@ -34,6 +34,8 @@ class State(Enum):
     CONFIRMED = auto()
     TERMINATED = auto()
 
+    __hash__ = object.__hash__  # as of Timer
+
 
 class Signal(Enum):
     """What happens to a transaction, apart from its timers."""
@@ -44,6 +46,8 @@ class Signal(Enum):
     REQUEST = auto()  # server: the request was received again
     ACK = auto()  # INVITE server: an ACK that matches
     TRANSPORT_ERROR = auto()
+
+    __hash__ = object.__hash__
 
 
 class Action(Enum):
