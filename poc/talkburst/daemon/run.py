@@ -5,6 +5,7 @@ Exit codes: 0 ended as asked, 1 could not start, go on or drain, 2 wrong configu
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from talkburst.obs.sinks import open_sinks
 from talkburst.obs.trace import Trace
 
 DRAIN = 5.0  # seconds that stop() may take
+YOUNG_OBJECTS = 20_000  # between two looks of the garbage collector; 700 is what Python comes with
 
 
 class Daemon(Protocol):
@@ -130,6 +132,7 @@ async def _serve(make: Make, settings: Settings, name: str, control: Path | None
         try:
             addresses = await _start(daemon, settings, stopping)
             if addresses is not None:
+                _spare_the_collector()
                 await server.serve({"show": _show(daemon), "health": health_of(daemon), **daemon.commands})
                 log.info("ready", addresses=addresses)
                 _announce(" ".join(["ready", name, *addresses]))
@@ -139,6 +142,17 @@ async def _serve(make: Make, settings: Settings, name: str, control: Path | None
         if drained:
             log.info("stopped")
         return 0 if drained else 1
+
+
+def _spare_the_collector() -> None:
+    """What is there when a daemon is up stays: users, settings, code. The collector need not look at it again.
+
+    Nor as often at the rest, of which hardly anything is garbage in a circle: one look at each 700 new objects, as is
+    the default, is a sixth of what a request costs.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
 
 
 async def _open(trace: Trace) -> None:
