@@ -29,6 +29,14 @@ async def test_demo_passes_32_of_32_and_prints_its_elapsed_time(demo: Demo, tran
     assert f"  {transport} 127.0.0.1:" in ran.out
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_demo_over_ipv6_passes_32_of_32(demo: Demo, transport: str) -> None:
+    ran = await demo("--host", "::1", "--transport", transport)
+    assert_passed(ran)
+    assert f"  {transport} [::1]:" in ran.out
+    assert "127.0.0.1" not in ran.out
+
+
 async def test_report_names_each_step_with_its_ends_and_its_start_line(demo: Demo) -> None:
     ran = await demo()
     assert_passed(ran)

@@ -24,6 +24,8 @@ class Listen(NamedTuple):
 def parse_host_port(text: str) -> tuple[str, int | None]:
     """Split `HOST[:PORT]`, an IPv6 address standing in brackets there and without them in the answer."""
     found = _HOST.fullmatch(text)
+    if found is None and text.startswith("[") and "%" in text:
+        raise ValueError("an address with a scope (%...) means nothing to others; write a global or unique local one")
     if found is None:
         raise ValueError("must be HOST or HOST:PORT, an IPv6 address in brackets")
     host, port = found["host"], found["port"]

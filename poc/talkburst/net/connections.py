@@ -11,7 +11,7 @@ from typing import Protocol
 from talkburst.daemon.address import show_host_port
 from talkburst.daemon.log import Log
 from talkburst.net.handshakes import Handshakes, call
-from talkburst.net.listen import WAITING_CONNECTIONS
+from talkburst.net.listen import WAITING_CONNECTIONS, WILDCARDS
 from talkburst.net.room import Room
 from talkburst.net.seldom import Seldom
 from talkburst.net.tcp import DEAF, IDLE, UNFINISHED, TcpConnection, TcpLimits
@@ -131,7 +131,7 @@ class Connections:
 
     async def _connect(self, flow: Flow, domain: str) -> None:
         own, _ = flow.local
-        local = None if own in ("0.0.0.0", "::") else (own, 0)
+        local = None if own in WILDCARDS else (own, 0)
         connection = TcpConnection(self, self._limits, flow.listener, flow)
         try:
             async with asyncio.timeout(self._limits.connect):

@@ -22,6 +22,10 @@ IPV6_RECVERR = 25
 _KINDS = {socket.SOCK_DGRAM: "udp", socket.SOCK_STREAM: "tcp"}
 
 
+MAPPED = "::ffff:"  # begins an IPv4 address in IPv6 (RFC 4291 2.5.5.2)
+WILDCARDS = frozenset({"0.0.0.0", "::", ""})
+
+
 class ListenAddress(Listen):
     """What one `listen` entry asks for: `udp:127.0.0.1:5060` or a socket somebody handed over, `fd:7`, `tls:fd:7`."""
 
@@ -88,6 +92,18 @@ def _prepare_udp(bound: socket.socket) -> None:
             bound.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
         else:
             bound.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+
+
+def is_dual_stack(bound: socket.socket) -> bool:
+    """Whether it is an IPv6 socket that speaks IPv4 as well; ours are not, but one that is handed over may be."""
+    if bound.family != socket.AF_INET6:
+        return False
+    return not bound.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) and bound.getsockname()[0] == "::"
+
+
+def plain(host: str) -> str:
+    """An IPv4 address in IPv6 as the IPv4 address."""
+    return host[len(MAPPED) :] if host.startswith(MAPPED) and "." in host else host
 
 
 def _inherited(address: Listen) -> socket.socket:

@@ -16,12 +16,13 @@ from talkburst.daemon.log import Log
 from talkburst.net.clock import Clock
 from talkburst.net.commit_gate import CommitGate, Unit
 from talkburst.net.connections import Connections
-from talkburst.net.listen import ListenError, open_socket, show
+from talkburst.net.listen import WILDCARDS, ListenError, is_dual_stack, open_socket, show
 from talkburst.net.locator import Location, Locator
 from talkburst.net.resolver import Resolver
 from talkburst.net.tcp import TcpConnection, TcpLimits
 from talkburst.net.tls import Tls
 from talkburst.net.udp import UdpSocket
+from talkburst.net.wildcard_udp import make_udp_socket
 from talkburst.sip.actions import Action, Connect, Resolve, Send
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Address, Flow, Listener, is_literal
@@ -118,14 +119,14 @@ class SipNode:
             raise ListenError(0, f"cannot listen on {show(address)}: TLS needs a certificate")
         opened = await open_socket(address, held=address.transport == "tls" and not self._can_be_called_over_tls)
         host, port = opened.getsockname()[:2]
-        if host in ("0.0.0.0", "::") and advertise is None:
+        if host in WILDCARDS and advertise is None:
             opened.close()
             raise ListenError(
                 0, f"cannot listen on {show(address)}: peers must be told one address to answer to; advertise one"
             )
         advertised = (host, port) if advertise is None else (advertise[0], advertise[1] or port)
         transport = address.transport.upper() or ("TCP" if opened.type == socket.SOCK_STREAM else "UDP")
-        listener = Listener(name, transport, host, port, advertised)
+        listener = Listener(name, transport, host, port, advertised, is_dual_stack(opened))
         self.engine.add_listener(listener)
         self._bound.append((listener, opened))
         if begin:
@@ -152,7 +153,7 @@ class SipNode:
         return self._tls is not None and self._tls.accepting is not None
 
     def _begin_udp(self, listener: Listener, opened: socket.socket) -> None:
-        self._sockets[listener.name] = UdpSocket(
+        self._sockets[listener.name] = make_udp_socket(
             opened, partial(self._on_datagram, listener), self.pump, partial(self._on_unreachable, listener)
         )
 
@@ -218,11 +219,11 @@ class SipNode:
 
     # In
 
-    def _on_datagram(self, listener: Listener, data: bytes, remote: Address) -> None:
+    def _on_datagram(self, listener: Listener, data: bytes, remote: Address, local: str) -> None:
         now = self.now()
         if data.strip(b"\r\n\0"):
             self._trace.message(data, self._shown[listener.name], remote, False, "sip", "UDP", now)
-        self.guarded("message", remote, lambda: self.engine.receive(data, self._flow(listener, remote), now))
+        self.guarded("message", remote, lambda: self.engine.receive(data, self._flow(listener, remote, local), now))
 
     def _on_unreachable(self, listener: Listener, remote: Address) -> None:
         self._transport_failed(self._flow(listener, remote))
@@ -236,8 +237,8 @@ class SipNode:
         self.guarded("timer", None, lambda: self.engine.handle_timer(self.now()))
         self.pump()
 
-    def _flow(self, listener: Listener, remote: Address) -> Flow:
-        return Flow("UDP", (listener.host, listener.port), remote, listener=listener.name)
+    def _flow(self, listener: Listener, remote: Address, local: str = "") -> Flow:
+        return Flow("UDP", (local or listener.host, listener.port), remote, listener=listener.name)
 
     # Out
 
@@ -286,7 +287,7 @@ class SipNode:
             return
         self._trace.message(send.data, self._shown[flow.listener], flow.remote, True, "sip", "UDP", self.now())
         try:
-            opened.send(send.data, flow.remote)
+            opened.send(send.data, flow.remote, flow.local[0])
         except OSError as error:
             self._log.warning("datagram not sent", remote=show_host_port(*flow.remote), reason=error.strerror)
             self._transport_failed(flow, send.message)
@@ -330,7 +331,7 @@ class SipNode:
 
 async def _shown(listener: Listener, resolver: Resolver) -> Address:
     """How the trace, in which there are no names, shows this end: a wildcard by the address that it advertises."""
-    if listener.host not in ("0.0.0.0", "::"):
+    if listener.host not in WILDCARDS:
         return listener.host, listener.port
     host, port = listener.advertised
     if not is_literal(host):

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, cast
 
+from talkburst.net.listen import plain
 from talkburst.sip.actions import Send
 from talkburst.sip.flow import Address, Flow
 from talkburst.sip.framer import KeepAlive, StreamFramer, StreamLimits
@@ -165,7 +166,7 @@ class TcpConnection(asyncio.Protocol):
             self._told_closing = True
             self._transport.abort()
             return
-        self.local, self.remote = local[:2], remote[:2]
+        self.local, self.remote = (plain(local[0]), local[1]), (plain(remote[0]), remote[1])
         if self._user.on_open(self):
             self._wait(self._limits.idle, self._check_idle)
             self._ping_within(self._limits.first_ping)

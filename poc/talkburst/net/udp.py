@@ -32,14 +32,15 @@ TIME_EXCEEDED = frozenset({(2, 11), (3, 3)})
 class UdpSocket:
     """Reads and writes datagrams, and hears which destinations refuse them.
 
-    `on_datagram(data, remote)` is called for each datagram, `on_drained()` after each batch, `on_unreachable(remote)`
-    when an ICMP error came back (on Linux; elsewhere a socket that is not connected hears of none).
+    `on_datagram(data, remote, local)` is called for each datagram, `local` empty where there is one address alone,
+    `on_drained()` after each batch, `on_unreachable(remote)` when an ICMP error came back (on Linux; elsewhere a socket
+    that is not connected hears of none).
     """
 
     def __init__(
         self,
         bound: socket.socket,
-        on_datagram: Callable[[bytes, Address], None],
+        on_datagram: Callable[[bytes, Address, str], None],
         on_drained: Callable[[], None],
         on_unreachable: Callable[[Address], None],
     ) -> None:
@@ -49,16 +50,19 @@ class UdpSocket:
         self._on_datagram = on_datagram
         self._on_drained = on_drained
         self._on_unreachable = on_unreachable
-        self._waiting: deque[tuple[bytes, Address]] = deque()
+        self._waiting: deque[tuple[bytes, Address, str]] = deque()
         self._watch = Watch(bound, self._on_ready)
 
-    def send(self, data: bytes, remote: Address) -> None:
-        """Send a datagram, or keep it until the kernel has room. Raises OSError when it can never be sent."""
-        if self._waiting or not self._try_send(data, remote):
+    def send(self, data: bytes, remote: Address, local: str = "") -> None:
+        """Send a datagram, or keep it until the kernel has room. Raises OSError when it can never be sent.
+
+        `local` is the address it leaves from, which only matters where there are several.
+        """
+        if self._waiting or not self._try_send(data, remote, local):
             if len(self._waiting) >= BACKLOG:
                 self._waiting.popleft()
                 self.dropped += 1
-            self._waiting.append((data, remote))
+            self._waiting.append((data, remote, local))
             self._watch.writable(True)
 
     def close(self) -> None:
@@ -66,7 +70,15 @@ class UdpSocket:
         self._watch.close()
         self.socket.close()
 
-    def _try_send(self, data: bytes, remote: Address) -> bool:
+    def _receive(self) -> tuple[bytes, Address, str]:
+        """One datagram, where it came from, and where it came to unless there is one place alone."""
+        data, address = self.socket.recvfrom(DATAGRAM_SIZE)
+        return data, address[:2], ""
+
+    def _transmit(self, data: bytes, remote: Address, local: str) -> None:
+        self.socket.sendto(data, remote)
+
+    def _try_send(self, data: bytes, remote: Address, local: str) -> bool:
         """False when the kernel has no room.
 
         With IP_RECVERR a send first reports the errors of earlier ones, whatever their destination; they are taken
@@ -74,7 +86,7 @@ class UdpSocket:
         """
         for attempt in range(ATTEMPTS):
             try:
-                self.socket.sendto(data, remote)
+                self._transmit(data, remote, local)
                 break
             except (BlockingIOError, InterruptedError):
                 return False
@@ -89,14 +101,14 @@ class UdpSocket:
             if self.socket.fileno() < 0:
                 return  # closed by what a datagram led to
             try:
-                data, address = self.socket.recvfrom(DATAGRAM_SIZE)
+                data, remote, local = self._receive()
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
                 # An ICMP error that arrived meanwhile; its details wait in the error queue.
                 self._drain_errors()
                 continue
-            self._on_datagram(data, address[:2])
+            self._on_datagram(data, remote, local)
         self._flush()
         self._on_drained()
 
@@ -104,9 +116,9 @@ class UdpSocket:
         if not self._waiting or self.socket.fileno() < 0:
             return
         while self._waiting:
-            data, remote = self._waiting[0]
+            data, remote, local = self._waiting[0]
             try:
-                if not self._try_send(data, remote):
+                if not self._try_send(data, remote, local):
                     return
             except OSError:
                 self._on_unreachable(remote)

@@ -21,7 +21,7 @@ def record_source(request: Request, flow: Flow) -> Via:
     params = {name: value for name, value in via.params.items() if name != "received"}
     if asks:
         params["rport"] = str(port)
-    params["received"] = host
+    params["received"] = host.partition("%")[0]  # a scope means something to one machine alone (RFC 4007 11)
     stamped = Via(via.transport, via.host, via.port, params, via.version)
     request.replace_first("Via", stamped)
     return stamped

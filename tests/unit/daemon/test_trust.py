@@ -14,6 +14,8 @@ HOSTS = {"Core.example": "192.0.2.7:5054;transport=tcp", "six": "[2001:db8::7]:5
         ("10.0.0.0/8", "10.255.1.2"),
         ("10.1.2.3/8", "10.255.1.2"),
         ("::1", "::1"),
+        ("2001:db8::/32", "2001:db8:ffff::1"),
+        ("fe80::/10", "fe80::1%eth0"),
         ("127.0.0.1", "::ffff:127.0.0.1"),
         ("core.EXAMPLE", "192.0.2.7"),
         ("six", "2001:db8::7"),
@@ -24,7 +26,7 @@ def test_address_network_and_name_are_believed(peer, address):
     assert address in Trust([peer], HOSTS)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.2", "::2", "11.0.0.1"])
+@pytest.mark.parametrize("address", ["127.0.0.2", "::2", "11.0.0.1", "2001:db8::1"])
 def test_everybody_else_is_not(address):
     assert address not in Trust(["127.0.0.1", "10.0.0.0/8", "::1"], {})
 
