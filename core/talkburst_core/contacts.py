@@ -1,7 +1,7 @@
 """Where the users of ours are: their contacts, and the way to each (RFC 3261 16.5, RFC 3327 5.4, RFC 5626 5.3)."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from talkburst.sip import Request, SipUri, Uri
 from talkburst.sip.engine import Engine
@@ -9,6 +9,7 @@ from talkburst.sip.flow import Flow
 from talkburst.sip.proxy import Target
 from talkburst.sip.sips import as_sip, is_sips
 from talkburst_core.bindings import Binding, Registration
+from talkburst_core.dialog_flows import DialogFlows
 from talkburst_core.identity import STRIPPED
 from talkburst_core.profile import Subscriber, Subscribers
 
@@ -21,6 +22,10 @@ class Contacts:
     subscribers: Subscribers
     registration: Callable[[str], Registration | None]
     clients: str = "clients"
+    dialogs: DialogFlows = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.dialogs = DialogFlows(self.engine)
 
     def is_registered(self, subscriber: Subscriber) -> bool:
         registration = self.registration(subscriber.key)
@@ -31,11 +36,13 @@ class Contacts:
         return list(registration.bindings) if registration is not None else []
 
     def target(self, request: Request, listener: str, *, foreign: bool = False) -> Target:
-        """The way of a request along its Route, else to its Request-URI; to a device by the connection it registered on
-        (RFC 5626 5.3), else by its Contact."""
+        """The way of a request along its Route, else to its Request-URI.
+
+        To a device by the connection on which it began the dialog or registered (RFC 5626 5.3), else by its Contact.
+        """
         if not listener.startswith(self.clients):
             return Target(listener, distrusted=STRIPPED if foreign else ())
-        flow = None if request.get("Route") is not None else self._connection(request)
+        flow = None if request.get("Route") is not None else self.dialogs.find(request) or self._connection(request)
         return Target(flow.listener if flow else listener, distrusted=STRIPPED, flow=flow)
 
     def _connection(self, request: Request) -> Flow | None:

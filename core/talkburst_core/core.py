@@ -40,7 +40,7 @@ from talkburst_core.reg_event import RegEvent
 from talkburst_core.registrar import TABLE as REGISTRATIONS
 from talkburst_core.registrar import Registrar
 from talkburst_core.registration_event import RegistrationEvent
-from talkburst_core.routing import Routing
+from talkburst_core.routing import RECORD_ROUTED, Routing
 from talkburst_core.third_party import TABLE as TOLD
 from talkburst_core.third_party import ThirdPartyRegistration
 from talkburst_core.tolerance import Tolerance
@@ -226,6 +226,8 @@ class Core:
         assert_identity(request, asserted)
         self._authentication.use_up(request, PROXY)
         request.set("P-Charging-Vector", self._charging(None))
+        if transaction.flow.connection and not (local or request.to.tag) and request.method in RECORD_ROUTED:
+            self._routing.contacts.dialogs.remember(request, transaction.flow)
         if local:
             self._uas.on_request(transaction, request, now)
         elif request.to.tag or not routed.finished:
