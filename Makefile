@@ -69,7 +69,7 @@ torture: $(VENV)/.installed-test ## sends the torture messages of RFC 4475 and 5
 diagrams: $(VENV)/.installed ## draws the state machines from their tables, into docs/state-machines.md
 	@PYTHONPATH=tests/diagrams $(BIN)/python -m state_machines docs/state-machines.md
 
-fuzz: $(FUZZ_VENV)/.installed ## looks for bytes that break the SIP stack, for SECONDS=60; keeps what it finds in tests/fuzz
+fuzz: $(FUZZ_VENV)/.installed-fuzz ## looks for bytes that break the SIP stack, for SECONDS=60; keeps what it finds in tests/fuzz
 	@$(FUZZ_VENV)/bin/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),60)
 
 bench-demo: $(VENV)/.installed ## elapsed time of the flow: median of RUNS=5 demos
@@ -141,7 +141,7 @@ dist/.compiled: hatch_build.py pyproject.toml $(SOURCES) | $(VENV)/bin/pip
 	  .venv-compiled/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$$wheel"
 	@touch $@
 
-$(FUZZ_VENV)/.installed: pyproject.toml
+$(FUZZ_VENV)/.installed-fuzz: pyproject.toml
 	@$(MAKE) --no-print-directory VENV=$(FUZZ_VENV) PYTHON=$(FUZZ_PYTHON) $(FUZZ_VENV)/bin/pip
 	@echo "installing Talkburst and the fuzzer into $(FUZZ_VENV) ..."
 	@$(FUZZ_VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || { \
