@@ -22,7 +22,7 @@ from harness import DEMO_WITHIN, Demo, Ran, talkburst
 _ANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", _ANY, max_examples=40, derandomize=True, database=None)
 settings.register_profile("usual", _ANY, max_examples=40)
-settings.register_profile("longer", _ANY, max_examples=3000)
+settings.register_profile("longer", _ANY, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") == "true" else "usual"))
 
 
