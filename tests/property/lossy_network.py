@@ -55,6 +55,7 @@ class Bob:
         self.acks += 1
 
     def on_cancel(self, transaction: ServerTransaction, now: float) -> None:
+        assert not transaction.final_sent, "a CANCEL that came too late is told nobody (RFC 3261 9.2)"
         self.cancelled.append(transaction)
 
 
