@@ -167,6 +167,8 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE, help="where the report goes (default docs/bench-flow.md)")
     parser.add_argument("--keep", action="store_true", help="leave logs, state and configuration where they are")
     asked = parser.parse_args()
+    if asked.users < 1:
+        parser.error("--users: at least one")
     if asked.peers and not peers.installed():
         parser.error(
             "--peers: Kamailio is not here: apt-get install kamailio kamailio-ims-modules "

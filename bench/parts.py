@@ -85,12 +85,16 @@ class Job:
         self.load, self.server, self.measured, self.extent = load, server, measured, extent
 
     def run(self, numbers: range, make: Callable[[int], User], at_once: int, name: str = "", each: int = 1) -> Figure:
-        """`each` is what one user counts for. Without a name it is a preparation."""
+        """`each` is what one user counts for. Without a name it is a preparation, and the figure is none."""
+        if name:
+            self.load.serve(0.5)
+            rest([self.server])
         before = self.server.cpu()
         outcome = self.load.run(numbers, make, at_once)
         self.measured.faults += outcome.faults
-        self.load.serve(self.extent.linger if name else 0.5)
-        rest([self.server])
+        if name:
+            self.load.serve(self.extent.linger)
+            rest([self.server])
         count = max(1, len(outcome.took)) * each
         figure = Figure((self.server.cpu() - before) * 1e6 / count, outcome.rate * each)
         if name:
