@@ -12,9 +12,10 @@ import pytest
 
 from talkburst.daemon.trust import Trust
 from talkburst.net.tcp import TcpLimits
-from talkburst.sip.engine import Connect, Disconnect, Engine, Send
+from talkburst.sip.engine import Connect, Disconnect, Engine, Resolve, Send
 from talkburst.sip.flow import Flow, Listener, bracketed
 from talkburst.sip.journal import Journal
+from talkburst.sip.locating import Located
 from talkburst.sip.message import Request, Response
 from talkburst.sip.parser import parse_message
 from talkburst_core import profile
@@ -89,7 +90,8 @@ class Batch(list[Sent]):
 class CoreBench:
     """`transport` is what clients and application servers speak.
 
-    Over TCP nobody listens at the addresses in `refusing`, and nothing is heard of those in `unreachable`.
+    Over TCP nobody listens at the addresses in `refusing`, and nothing is heard of those in `unreachable`. `names` is
+    what the DNS says.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class CoreBench:
         files |= {name: text.encode() for name, text in (profiles or {}).items()}
         self.subscribers, self.defects = profile.load(files.items())
         self.transport = transport
+        self.names: dict[str, list[Located]] = {}
         self.refusing: set[tuple[str, int]] = set()
         self.unreachable: set[tuple[str, int]] = set()
         self._accepted: dict[tuple[str, tuple[str, int]], Flow] = {}
@@ -160,6 +163,8 @@ class CoreBench:
             for action in actions:
                 if isinstance(action, Connect):
                     self._connect(action.flow, action.domain)
+                elif isinstance(action, Resolve):
+                    self.engine.resolved(action.token, self.names.get(action.wanted.host, []), self.now)
                 elif not isinstance(action, Disconnect):
                     assert isinstance(action, Send), action
                     message = parse_message(action.data)

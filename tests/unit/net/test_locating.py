@@ -33,8 +33,9 @@ async def make_asker(make_node, names, tmp_path):
 
 
 async def until(true: Callable[[], object]) -> None:
-    while not true():  # noqa: ASYNC110 - of a counter and of a list nobody is told
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - of a counter and of a list nobody is told
+            await asyncio.sleep(0.01)
 
 
 async def test_naptr_then_srv_then_an_address(make_node, make_asker, names) -> None:

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
+from talkburst.net import Resolver
 from talkburst.obs.frame import Frame
 from talkburst.obs.trace import Trace
 from talkburst.sip.digest import DigestVerifier, Verdict, challenge
 from talkburst.sip.headers.auth import parse_auth
 from talkburst.xcap import XcapAnswer, XcapClient, XcapUnreachableError, user_document
+from zone_server import ZoneServer
 
 INDEX = user_document("resource-lists", "sip:alice@ims.example", "index")
 PATH = "/xcap-root/resource-lists/users/sip:alice@ims.example/index"
@@ -204,6 +206,22 @@ async def test_a_name_is_looked_up_in_the_hosts_table(origin: Origin) -> None:
     assert (await client.get(INDEX)).status == 404
     assert origin.requests[0].headers["Host"] == "XDMS.ims.example"
     await client.close()
+
+
+async def test_a_name_that_no_table_has_is_asked_for_as_the_configuration_says(origin: Origin) -> None:
+    with ZoneServer("ims.test", "xdms 60 IN AAAA ::1\nxdms 60 IN A 127.0.0.1") as names:
+        resolver = Resolver([names.address])
+        root = f"http://xdms.ims.test:{origin.port}/xcap-root"
+        client = XcapClient(root, "u", "p", hosts={"x.ims.test": "127.0.0.1"}, resolver=resolver)
+        assert (await client.get(INDEX)).status == 404, "the origin listens on IPv4 alone"
+        nowhere = XcapClient(root.replace("xdms", "gone"), "u", "p", resolver=resolver)
+        with pytest.raises(XcapUnreachableError, match=r"gone\.ims\.test"):
+            await nowhere.get(INDEX)
+        await nowhere.close()
+        await client.close()
+        assert set(names.asked) == {
+            f"{name}.ims.test {kind} udp" for name in ("xdms", "gone") for kind in ("A", "AAAA")
+        }
 
 
 async def test_no_server_and_silence_are_told_with_place_and_reason(origin: Origin) -> None:
