@@ -28,8 +28,10 @@ LINGER = 33.0  # seconds: 64*T1, for which transactions are kept (RFC 3261 17.2.
 
 HOW = """\
 `make bench-flow` writes this page (`USERS=100000` for the largest size, `FLOW=--peers` to run Kamailio too). Daemons
-run as always, with their state in SQLite, but log only warnings; they share one processor. CPU
-is that of all threads of a daemon, from `/proc`, until the transactions have ended 32 s later, divided by the users."""
+run as always, with their state in SQLite, but log only warnings; they share one processor. CPU is that of all threads
+of a daemon, from `/proc`, until {linger:g} s after the last user was done (transactions end after 32 s), divided by
+the users. {at_once} of them are at it at a time, so a flow takes as long as {at_once} do, and as the disk takes for its
+commits."""
 
 
 @dataclass(slots=True)
@@ -176,7 +178,7 @@ def main() -> None:
         )
     where = f"{report.build()}, {report.machine()}"
     directory = Path(tempfile.mkdtemp(prefix="talkburst-bench-flow-"))
-    page, faults = [where, HOW], list[str]()
+    page, faults = [where, HOW.format(linger=asked.linger, at_once=asked.at_once)], list[str]()
     try:
         extent = parts.Extent.of(asked.users, asked.linger)
         users.write(directory / "users", max(asked.users, extent.warm_up + extent.registrants))
