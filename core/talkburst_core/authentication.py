@@ -64,6 +64,7 @@ class Authentication:
         self._realms = {self.realm_of(private_id) for private_id in credentials}
         self._tolerance = tolerance or Tolerance()
         self._decoy = token_hex()  # the password of whoever is nobody
+        self._offers = [each.algorithms for each in credentials.values()] or [DEFAULT_ALGORITHMS]
 
     def realm_of(self, private_id: str) -> str:
         return self._realm or private_id.rpartition("@")[2]
@@ -110,8 +111,8 @@ class Authentication:
         self, request: Request, role: Role, private_id: str, given: Given | None, now: float, why: str
     ) -> Refusal:
         """Who is nobody is challenged like a user, and has a wrong password: the answers tell nobody who is a user."""
-        others = [each.algorithms for each in self._credentials.values()] or [DEFAULT_ALGORITHMS]
-        decoy = Credentials(self._decoy, others[crc32(private_id.encode("utf-8", "replace")) % len(others)])
+        offer = self._offers[crc32(private_id.encode("utf-8", "replace")) % len(self._offers)]
+        decoy = Credentials(self._decoy, offer)
         refusal = self._judged(request, role, private_id, decoy, given, now, why)
         return refusal or self._challenge(request, role, private_id, decoy, now, why)
 
