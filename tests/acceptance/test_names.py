@@ -1,5 +1,6 @@
 """Daemons that find each other by a zone (RFC 3263): the whole flow, past addresses at which nobody is."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ SERVICE = {"udp": "SIP+D2U", "tcp": "SIP+D2T"}
 class Named:
     """A demo whose client finds the core, and whose core finds the PoC server, by the names of `ims.test`.
 
-    The first SRV record of the PoC server leads to a port that is dead, the second one to a host with two addresses, at
-    the first of which nobody is either.
+    The first SRV record of either leads to a port that is dead. The second one of the PoC server is a host with two
+    addresses, at the first of which nobody is.
     """
 
     def __init__(self, directory: Path, free_port: Callable[[], int], transport: str = "udp", more: str = "") -> None:
@@ -39,7 +40,8 @@ class Named:
         srv = f"_sip._{self.transport}"
         return f"""
             @ 60 IN NAPTR 10 1 "s" "{SERVICE[self.transport]}" "" {srv}
-            {srv} 60 IN SRV 0 0 {self.ports["core"]} core
+            {srv} 60 IN SRV 1 0 {self.ports["dead"]} core
+            {srv} 60 IN SRV 2 0 {self.ports["core"]} core
             core 60 IN A 127.0.0.1
             poc 60 IN NAPTR 10 1 "s" "SIPS+D2T" "" _sips._tcp.poc
             poc 60 IN NAPTR 20 1 "s" "{SERVICE[self.transport]}" "" {srv}.poc
@@ -74,12 +76,17 @@ async def test_the_flow_passes_with_names_of_a_zone_and_dead_addresses_before_th
     demo: Demo, tmp_path: Path, free_port: Callable[[], int], transport: str
 ) -> None:
     with ZoneServer("ims.test", "") as names:
-        ran = await Named(tmp_path, free_port, transport).run(demo, names)
+        named = Named(tmp_path, free_port, transport)
+        ran = await named.run(demo, names)
     assert ran.status == 0, ran.explain()
     assert [step["verdict"] for step in ran.report["steps"]] == ["pass"] * 32
     assert ran.step(1)["message"] == "REGISTER sip:ims.test SIP/2.0"
     assert ran.step(5)["message"] == "REGISTER sip:poc.ims.test SIP/2.0"
-    assert "failed" not in ran.log("core"), "a dead address is not a dead server"
+    dead, living = f"127.0.0.1:{named.ports['dead']}", f"[::1]:{named.ports['server']}"
+    for daemon, targets in (("client", [dead]), ("core", [dead, living])):
+        failed = re.findall(r"the next one is asked method=REGISTER target=(\S+)", ran.log(daemon))
+        assert failed == [f"{transport}:{target}" for target in targets]
+    assert "REGISTER to sip:poc.ims.test failed" not in ran.log("core"), "a dead address is not a dead server"
     assert "ims.test NAPTR udp" in names.asked
     asked = [each for each in names.asked if "poc" in each]
     assert asked[:2] == ["poc.ims.test NAPTR udp", f"_sip._{transport}.poc.ims.test SRV udp"]

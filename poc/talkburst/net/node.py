@@ -29,9 +29,11 @@ from talkburst.sip.flow import Address, Flow, Listener, is_literal
 from talkburst.sip.journal import Journal
 from talkburst.sip.locating import Located
 from talkburst.sip.message import Request, Response
+from talkburst.sip.transaction.client import Failure, Outcome
 from talkburst.sip.transaction.key import client_key
 from talkburst.store.state import StateStore
 
+_REASONS = {Failure.TRANSPORT: "unreachable", Failure.TIMEOUT: "no answer"}
 LOCATE_TIMEOUT = 10.0  # seconds that a search for targets may take, all its questions together
 
 
@@ -83,6 +85,7 @@ class SipNode:
         self.keeps = keeps
         self.resolver = resolver or Resolver()
         self._locator = Locator(self.resolver, engine.hosts)
+        engine.on_next_target = self._on_next_target
         self._clock = clock
         self._trace = trace
         self._log = Log("sip")
@@ -309,6 +312,16 @@ class SipNode:
                 targets = await location.find()
         self._located(asked, targets)
         self.pump()
+
+    def _on_next_target(self, failed: Located, outcome: Outcome, request: Request) -> None:
+        reason = f"{outcome.status} {outcome.reason}" if isinstance(outcome, Response) else _REASONS[outcome]
+        self._log.warning(
+            "target failed, the next one is asked",
+            method=request.method,
+            target=f"{failed.transport.lower()}:{show_host_port(*failed.address)}",
+            reason=reason,
+            call_id=request.call_id,
+        )
 
     def _located(self, asked: Resolve, targets: list[Located]) -> None:
         """Without targets nothing is there under that name."""

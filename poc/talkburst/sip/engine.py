@@ -60,6 +60,7 @@ class Engine:
     `host:port[;transport=tcp]` and is asked before any resolver. `software` stands in the Server header of answers the
     engine gives itself. `usual` is the transport where neither a URI nor `hosts` names one. `on_lost(flow, now)` is
     told of every connection of ours that was open and is closed, after the transactions on it have failed.
+    `on_next_target(failed, outcome, request)` is told when a request goes to another target than the one that failed.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Engine:
         self.user = user
         self.usual = usual
         self.on_lost: Callable[[Flow, float], None] = lambda flow, now: None
+        self.on_next_target: Callable[[Located, Outcome, Request], None] = lambda failed, outcome, request: None
         self.timers = timers if timers is not None else Timers()
         self.token = token
         self.hosts = Hosts(hosts or {})

@@ -145,6 +145,8 @@ class Outbound:
         def arrived(flow: Flow | None, now: float) -> None:
             if flow is None:
                 self.avoided.add(target, Failure.TRANSPORT, now)
+                if sent is not None and failover.untried:
+                    self._tell_next(target, Failure.TRANSPORT, sent)
                 self._go_on(failover, lookup, now)
                 return
             transaction = None if sent is None else engine.clients.get(client_key(sent))  # an ACK of a 2xx has none
@@ -180,7 +182,7 @@ class Outbound:
         if not failover.goes_on(outcome, now) or not transaction.wanted:
             return False
         engine, sent = self._engine, transaction.request.copy()
-        engine.counters["next_target"] += 1
+        self._tell_next(failover.current, outcome, sent)
         assert transaction.flow is not None
         source = engine.listener(transaction.flow.listener, transaction.flow.transport)
         _rewrite_via(sent, source, self._other_branch(sent))
@@ -191,6 +193,10 @@ class Outbound:
         started = partial(engine.start, transaction, transaction.key)
         self._go_on(failover, Lookup(source, failover.domain, sent, started), now)
         return True
+
+    def _tell_next(self, failed: Located, outcome: Outcome, request: Request) -> None:
+        self._engine.counters["next_target"] += 1
+        self._engine.on_next_target(failed, outcome, request)
 
     # Responses whose connection is gone
 

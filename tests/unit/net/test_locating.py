@@ -58,7 +58,7 @@ async def test_naptr_then_srv_then_an_address(make_node, make_asker, names) -> N
     assert (await client.ask("sip:ims.test;transport=udp", "udp")) is Failure.TRANSPORT, "there is nobody by UDP"
 
 
-async def test_one_after_the_other_until_one_is_there(make_node, make_asker, names) -> None:
+async def test_one_after_the_other_until_one_is_there(make_node, make_asker, names, caplog) -> None:
     client, refusing, server = await make_asker(), make_node(), make_node()
     busy, there, dead = await refusing.listen(), await server.listen(), make_node()
     gone = await dead.listen()
@@ -82,6 +82,11 @@ async def test_one_after_the_other_until_one_is_there(make_node, make_asker, nam
     assert len(branches) == 2
     assert (await client.ask("sip:ims.test", "later")).status == 200
     assert len(refusing.user.requests) == 1, "who failed lately is left aside"
+    said = [record.fields for record in caplog.records if "the next one" in record.message]
+    assert [(each["target"], each["reason"]) for each in said] == [
+        (f"udp:127.0.0.1:{gone.port}", "unreachable"),
+        (f"udp:127.0.0.1:{busy.port}", "503 Service Unavailable"),
+    ]
 
 
 async def test_the_hosts_file_and_the_hosts_table_go_before_the_dns(make_node, make_asker, names, tmp_path) -> None:
