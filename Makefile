@@ -23,7 +23,7 @@ SOURCES := $(shell find poc core server xdms -name '*.py' -o -name py.typed)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo compose-demo test test-all test-pythons test-wheel check acceptance interop torture fuzz diagrams wheel \
-  bench bench-demo bench-register bench-flow clean
+  bench bench-demo bench-register bench-memory bench-flow clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ bench-demo: $(VENV)/.installed ## elapsed time of the flow: median of RUNS=5 dem
 bench: .venv-bench/.peers .venv-bench-compiled/.bench ## cost of a message beside other stacks, and of a transaction (ROUNDS=5)
 	@.venv-bench/bin/python bench/messages.py --rounds $(or $(ROUNDS),5) \
 	  --compiled .venv-bench-compiled/bin/python $(BENCH)
+
+bench-memory: $(BENCH_VENV)/.bench ## bytes that a binding costs, with 100,000 users (BUILD=compiled)
+	@$(BENCH_VENV)/bin/python bench/memory.py $(BENCH)
 
 bench-register: $(BENCH_VENV)/.bench ## cost of a registration beside Kamailio's (ROUNDS=3 SECONDS=5 BUILD=compiled)
 	@$(BENCH_VENV)/bin/python bench/register.py --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),5) $(BENCH)

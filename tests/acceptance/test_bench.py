@@ -27,6 +27,17 @@ async def test_bench_register_compares_three_ways_of_registering_and_loses_none(
     assert re.search(r"CPython [0-9.]+ \(.*PGO\), (plain|compiled) talkburst\.sip", text)
 
 
+async def test_bench_memory_registers_everybody_and_writes_a_table(tmp_path: Path) -> None:
+    need("cc")
+    need("kamailio")
+    page = tmp_path / "bench-memory.md"
+    few = ("--users", "100", "--rest", "1", "--page", str(page))
+    status, _, err = await command(sys.executable, str(BENCH / "memory.py"), *few)
+    assert status == 0, err
+    rows = re.findall(r"(?m)^\| (talkburst core, SQLite|Kamailio, memory) +\| +[0-9,]+ \|", page.read_text())
+    assert rows == ["talkburst core, SQLite", "Kamailio, memory"]
+
+
 @pytest.mark.parametrize(("missing", "word"), [("cc", "cc"), ("kamailio", "kamailio")])
 async def test_bench_without_what_it_needs_says_so_in_one_line(tmp_path: Path, missing: str, word: str) -> None:
     found = {name: need(name) for name in ("cc", "kamailio", "taskset") if name != missing}
