@@ -137,9 +137,10 @@ class Authentication:
 
     def _without_idle_qop(self, header: AuthHeader, request: Request) -> AuthHeader:
         """The credentials without a qop that only echoes the challenge, where that is tolerated."""
-        idle = "qop" in header.params and not {"nc", "cnonce"} & set(header.params)
+        if "qop" not in header.params or "nc" in header.params or "cnonce" in header.params:
+            return header
         facts = {"private_id": header.params.get("username", ""), "call_id": request.call_id}
-        if not idle or not self._tolerance.tolerates("qop-without-count", facts):
+        if not self._tolerance.tolerates("qop-without-count", facts):
             return header
         return AuthHeader(header.scheme, {name: value for name, value in header.params.items() if name != "qop"})
 

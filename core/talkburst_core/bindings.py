@@ -123,7 +123,7 @@ class Registration:
         lost = [binding for binding in untouched if is_lost(binding)][:surplus] if surplus > 0 else []
         if surplus > len(lost):
             return Refusal(403, f"A user has at most {MOST_CONTACTS} contacts")
-        self.bindings = [binding for binding in bindings if binding not in lost]
+        self.bindings = [binding for binding in bindings if binding not in lost] if lost else bindings
         for binding in lost:
             self._end(binding, ContactEvent.DEACTIVATED, now)
         for binding in gone:
@@ -238,10 +238,12 @@ def _perform(bindings: list[Binding], gone: list[Binding], previous: Binding | N
         if made is not None:
             bindings.append(made)
         return
-    place = next(index for index, binding in enumerate(bindings) if binding is previous)
-    if made is None:
-        del bindings[place]
-    else:
-        bindings[place] = made
+    for place, binding in enumerate(bindings):
+        if binding is previous:
+            if made is None:
+                del bindings[place]
+            else:
+                bindings[place] = made
+            break
     if made is None or made.id != previous.id:
         gone.append(previous)

@@ -165,7 +165,7 @@ class Core:
             self._flows.update(registration)
         for resource in {each.resource for each in self.notifier.subscriptions}:
             if self.registrar.registration(resource) is None:
-                gone = partial(self.notifier.terminate, RegEvent.name, resource, "noresource")
+                gone = partial(self.notifier.terminate, self._reg_event.name, resource, "noresource")
                 self.engine.agenda.schedule(resume_at, gone)
 
     def _restore_key(self, rows: Rows) -> None:
@@ -284,13 +284,14 @@ class Core:
             self.third_party.on_event(event, now)
         key = registration.subscriber.key
         if registration.active:
-            self.notifier.changed(RegEvent.name, key, now)
+            self.notifier.changed(self._reg_event.name, key, now)
         else:
             # TS 24.229 5.4.2.1.2: with the last contact the subscriptions end.
-            self.notifier.terminate(RegEvent.name, key, "deactivated", now)
+            self.notifier.terminate(self._reg_event.name, key, "deactivated", now)
 
     def _save(self, registration: Registration) -> None:
-        watchers = self.notifier.watching(RegEvent.name, registration.subscriber.key)
-        told = (self._reg_event.ended_confirmed(watcher, registration) for watcher in watchers)
-        registration.forget_ended(min(told, default=registration.ended_count))
+        if registration.ended:
+            watchers = self.notifier.watching(self._reg_event.name, registration.subscriber.key)
+            told = (self._reg_event.ended_confirmed(watcher, registration) for watcher in watchers)
+            registration.forget_ended(min(told, default=registration.ended_count))
         self.registrar.save(registration)
