@@ -248,9 +248,20 @@ def test_counts_are_forgotten_with_their_nonces():
     for second in range(100):
         for _ in range(5):
             assert verifier.verify(credentials(verifier, now=second), "REGISTER", PASSWORD, second) is Verdict.OK
-        assert len(verifier._counts) == len(verifier._expiries) <= 50
+        assert len(verifier._counts) + len(verifier._former) <= 100
     verifier.verify(None, "REGISTER", PASSWORD, 1000.0)
-    assert verifier._counts == {}
+    assert (verifier._counts, verifier._former) == ({}, {})
+
+
+@pytest.mark.parametrize("issued", range(20))
+def test_replay_is_stale_for_as_long_as_the_nonce_lives(issued: int) -> None:
+    """Whenever the counts of the lifetime before are forgotten meanwhile."""
+    verifier = DigestVerifier(b"key", 10)
+    verifier.verify(None, "REGISTER", PASSWORD, 3)
+    given = credentials(verifier, now=issued)
+    assert verifier.verify(given, "REGISTER", PASSWORD, issued) is Verdict.OK
+    for later in range(issued, issued + 10):
+        assert verifier.verify(given, "REGISTER", PASSWORD, later) is Verdict.STALE
 
 
 def test_client_takes_the_topmost_challenge_it_can_answer():

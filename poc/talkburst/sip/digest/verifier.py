@@ -2,7 +2,6 @@
 
 import enum
 import hmac
-from heapq import heappop, heappush
 
 from talkburst.sip.digest.hashes import ALGORITHMS, password_hash, response_hash
 from talkburst.sip.digest.nonce import NonceIssuer
@@ -47,7 +46,7 @@ class DigestVerifier(NonceIssuer):
     """The server's side: issues nonces and judges credentials. `lifetime` of a nonce is in seconds.
 
     A nonce may be used again with a higher nonce count; an equal or lower one is a replay. The counts of a nonce are
-    forgotten when it expires, so what is kept is bounded by what was answered rightly within one lifetime.
+    forgotten after it expires, so what is kept is bounded by what was answered rightly within two lifetimes.
 
     A nonce that was issued before `not_before` (seconds) is stale: its count is not known any more, because the process
     that kept it has ended.
@@ -56,8 +55,9 @@ class DigestVerifier(NonceIssuer):
     def __init__(self, key: bytes, lifetime: float = 300.0, not_before: float = 0.0) -> None:
         super().__init__(key, lifetime)
         self._not_before = not_before
-        self._counts: dict[str, int] = {}
-        self._expiries: list[tuple[float, str]] = []
+        self._counts: dict[int, int] = {}  # by time and serial number of the nonce
+        self._former: dict[int, int] = {}  # those of the lifetime before
+        self._swap_at = 0.0
 
     def verify(
         self,
@@ -102,17 +102,19 @@ class DigestVerifier(NonceIssuer):
             return Verdict.STALE
         # Without qop there is no count, so such a nonce serves once.
         count = int(given["nc"], 16) if given.get("qop") else 1
-        last = self._counts.get(nonce)
-        if last is None:
-            heappush(self._expiries, (expiry, nonce))
-        elif count <= last or not given.get("qop"):
+        mark = self.mark(nonce)
+        last = self._counts.get(mark, self._former.get(mark))
+        if last is not None and (count <= last or not given.get("qop")):
             return Verdict.STALE
-        self._counts[nonce] = count
+        self._counts[mark] = count
         return Verdict.OK
 
     def _drop_expired(self, now: float) -> None:
-        while self._expiries and self._expiries[0][0] <= now:
-            del self._counts[heappop(self._expiries)[1]]
+        """Counts are kept for at least one lifetime and at most two: nothing has to be kept about when each ends."""
+        if now >= self._swap_at:
+            self._former = self._counts if now < self._swap_at + self.lifetime else {}
+            self._counts = {}
+            self._swap_at = now + self.lifetime
 
 
 def _is_proper(given: dict[str, str], short_count: bool) -> bool:
