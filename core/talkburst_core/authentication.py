@@ -86,7 +86,10 @@ class Authentication:
         if secret is None:
             return self._stranger(request, role, private_id, given, now, f"no password on file for {private_id}")
         refusal = self._judged(request, role, private_id, secret, given, now)
-        return Authenticated(private_id, subscriber) if refusal is None else refusal
+        if refusal is not None:
+            return refusal
+        # The text of the profile, which is there anyhow, and not the one of this request.
+        return Authenticated(subscriber.private_ids[subscriber.private_ids.index(private_id)], subscriber)
 
     def use_up(self, request: Request, role: Role) -> None:
         """Takes out the credentials that are meant for us; those of other realms go on to them (RFC 3261 22.3)."""

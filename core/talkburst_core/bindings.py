@@ -82,17 +82,22 @@ class Ended:
 
 @dataclass(slots=True)
 class Registration:
-    """The bindings of one subscriber, and which of the identities were registered by name."""
+    """The bindings of one subscriber, and which of the identities were registered by name (a tuple is smaller)."""
 
     subscriber: Subscriber
     bindings: list[Binding] = field(default_factory=list)
-    explicit: set[str] = field(default_factory=set)
+    by_name: tuple[str, ...] = ()
     ended: list[Ended] = field(default_factory=list)
     ended_count: int = 0
 
     @property
     def active(self) -> bool:
         return bool(self.bindings)
+
+    @property
+    def explicit(self) -> set[str]:
+        """The identities that were registered by name."""
+        return set(self.by_name)
 
     def apply(
         self,
@@ -128,8 +133,8 @@ class Registration:
             self._end(binding, ContactEvent.DEACTIVATED, now)
         for binding in gone:
             self._end(binding, ContactEvent.UNREGISTERED, now)
-        if self.bindings and update.expires:
-            self.explicit.add(aor)
+        if self.bindings and update.expires and aor not in self.by_name:
+            self.by_name = (*self.by_name, aor)
         return None
 
     def _clear(self, update: Update, now: float) -> Refusal | None:
@@ -158,7 +163,7 @@ class Registration:
         self.ended_count += 1
         self.ended = [*self.ended, Ended(self.ended_count, binding, event, now)][-_REMEMBERED:]
         if not self.bindings:
-            self.explicit.clear()
+            self.by_name = ()
 
     def forget_ended(self, number: int) -> None:
         """Everybody has been told of the first `number` contacts that ended."""

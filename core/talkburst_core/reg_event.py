@@ -129,7 +129,7 @@ def _active(
 
 
 def _event(registration: Registration, binding: Binding, identity: Identity) -> ContactEvent:
-    if binding.event is ContactEvent.REGISTERED and identity.aor not in registration.explicit:
+    if binding.event is ContactEvent.REGISTERED and identity.aor not in registration.by_name:
         return ContactEvent.CREATED
     return binding.event
 

@@ -80,7 +80,7 @@ def binding_from(row: Row, run: str) -> Binding:
 def registration_row(registration: Registration, run: str) -> Row:
     return {
         "bindings": [binding_row(binding, run) for binding in registration.bindings],
-        "explicit": sorted(registration.explicit),
+        "explicit": sorted(registration.by_name),
         "ended": [
             {
                 "number": each.number,
@@ -99,7 +99,7 @@ def registration_from(row: Row, subscriber: Subscriber, run: str) -> Registratio
     return Registration(
         subscriber,
         bindings=[binding_from(as_row(each, "bindings"), run) for each in items(row, "bindings")],
-        explicit=set(texts(row, "explicit")),
+        by_name=tuple(texts(row, "explicit")),
         ended=[
             Ended(
                 integer(each, "number"), binding_from(mapping(each, "binding"), run), _event(each), number(each, "at")

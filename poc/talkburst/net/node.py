@@ -37,6 +37,9 @@ _REASONS = {Failure.TRANSPORT: "unreachable", Failure.TIMEOUT: "no answer"}
 LOCATE_TIMEOUT = 10.0  # seconds that a search for targets may take, all its questions together
 
 
+MOST_FLOWS = 4096  # ways of datagrams that are remembered
+
+
 class MessageTrace(Protocol):
     """The part of the trace tap a node needs."""
 
@@ -97,6 +100,7 @@ class SipNode:
         self._lookups: set[asyncio.Task[None]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at = math.inf
+        self._flows: dict[tuple[str, Address, str], Flow] = {}
         self._pumping = False
         self._closed = False
         self._journal = journal
@@ -241,7 +245,15 @@ class SipNode:
         self.pump()
 
     def _flow(self, listener: Listener, remote: Address, local: str = "") -> Flow:
-        return Flow("UDP", (local or listener.host, listener.port), remote, listener=listener.name)
+        """One object for each way that something came lately: transactions and bindings keep it."""
+        way = listener.name, remote, local
+        flow = self._flows.get(way)
+        if flow is None:
+            if len(self._flows) >= MOST_FLOWS:
+                self._flows.clear()
+            flow = Flow("UDP", (local or listener.host, listener.port), remote, listener=listener.name)
+            self._flows[way] = flow
+        return flow
 
     # Out
 

@@ -35,4 +35,5 @@ def reply_flow(via: Via, flow: Flow) -> Flow:
     """
     if flow.reliable or via.params.get("rport"):
         return flow
-    return flow._replace(remote=(flow.remote[0], via.port or DEFAULT_PORT))
+    port = via.port or DEFAULT_PORT
+    return flow if port == flow.remote[1] else flow._replace(remote=(flow.remote[0], port))

@@ -45,7 +45,8 @@ class MergedRequests:
         an early NOTIFY has a To tag and must get through."""
         if request.to.tag:
             return False
-        mark = (request.from_.tag or "", request.call_id, request.cseq.number, request.cseq.method)
+        # 64 keyed bits stand for the three: two requests that share them by chance do not come in one lifetime.
+        mark = hash((request.from_.tag or "", request.call_id, request.cseq.number, request.cseq.method))
         if self._recent.holds(mark, now):
             return True
         self._recent.add(mark, now)
