@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,18 @@ def test_a_number_of_users_that_makes_no_sense_is_wrong_usage(tmp_path: Path) ->
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert "--users: at least one" in done.stderr
+
+
+def test_the_daemons_do_not_outlive_a_bench_that_is_told_to_end(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCH), "--only", "flow", "--users", "5000", "--page", str(tmp_path / "page.md")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as bench:
+        children = Path(f"/proc/{bench.pid}/task/{bench.pid}/children")
+        deadline = time.monotonic() + 120
+        while len(daemons := children.read_text().split()) < 3:
+            assert bench.poll() is None
+            assert time.monotonic() < deadline, "the daemons did not come up"
+            time.sleep(0.1)
+        bench.terminate()
+        assert bench.wait(60) == 1
+    assert not [pid for pid in daemons if Path(f"/proc/{pid}").exists()]
+    assert not (tmp_path / "page.md").exists()
