@@ -8,6 +8,7 @@ between the readers before anything is measured, in the words of `plain`, which 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 Leaves = tuple[Any, ...]
@@ -23,15 +24,18 @@ class Reader(NamedTuple):
     serialise: Callable[[Any], bytes]
 
 
+def leaves(at: str, params: str, *more: str) -> Callable[[Any], Leaves]:
+    """Reads the parts of the URI that is found at `at`, and what stands beside it, without a call in Python."""
+    return attrgetter(*[f"{at}{part}" for part in ("scheme", "user", "host", "port", params)], *more)
+
+
 def plain(value: Any) -> Any:
     """Leaves in words that all readers share: dictionaries, tuples, texts without quotes."""
     if isinstance(value, Mapping):
         return {str(name).lower(): plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return tuple(plain(each) for each in value)
-    if isinstance(value, str):
-        return value.strip('"')
-    return value
+    return value.strip('"') if isinstance(value, str) else value or ""
 
 
 def talkburst() -> Reader:
@@ -39,8 +43,8 @@ def talkburst() -> Reader:
     from talkburst.sip import parse_auth, parse_message
     from talkburst.sip.defects import defects
 
-    def uri(uri: Any) -> Leaves:
-        return uri.scheme, uri.user, uri.host, uri.port, uri.params
+    uri, address = leaves("", "params"), leaves("uri.", "params", "display", "params")
+    place, hop = leaves("uri.", "params", "params"), attrgetter("transport", "host", "port", "params")
 
     def hot(message: Any) -> Leaves:
         if defects(message, "uas"):
@@ -48,15 +52,15 @@ def talkburst() -> Reader:
         sender, to, cseq, credentials = message.from_, message.to, message.cseq, message.get("authorization")
         return (
             uri(message.parsed_uri),
-            [(via.transport, via.host, via.port, via.params) for via in message.vias],
-            (sender.display, uri(sender.uri), sender.params),
-            (to.display, uri(to.uri), to.params),
+            [hop(via) for via in message.vias],
+            address(sender),
+            address(to),
             message.call_id,
             (cseq.number, cseq.method),
-            [(uri(contact.uri), contact.params) for contact in message.contacts],
+            [place(contact) for contact in message.contacts],
             message.max_forwards,
             message.expires,
-            [(uri(route.uri), route.params) for route in message.routes],
+            [place(route) for route in message.routes],
             None if credentials is None else parse_auth(credentials).params,
         )
 
@@ -68,22 +72,22 @@ def sipmessage() -> Reader:
 
     from sipmessage import Message
 
-    def uri(uri: Any) -> Leaves:
-        return uri.scheme, uri.user, uri.host, uri.port, uri.parameters
+    uri, address = leaves("", "parameters"), leaves("uri.", "parameters", "name", "parameters")
+    place, hop = leaves("uri.", "parameters", "parameters"), attrgetter("transport", "host", "port", "parameters")
 
     def hot(message: Any) -> Leaves:
         sender, to, cseq, credentials = message.from_address, message.to_address, message.cseq, message.authorization
         return (
             uri(message.uri),
-            [(via.transport, via.host, via.port, via.parameters) for via in message.via],
-            (sender.name, uri(sender.uri), sender.parameters),
-            (to.name, uri(to.uri), to.parameters),
+            [hop(via) for via in message.via],
+            address(sender),
+            address(to),
             message.call_id,
             (cseq.sequence, cseq.method),
-            [(uri(contact.uri), contact.parameters) for contact in message.contact],
+            [place(contact) for contact in message.contact],
             message.max_forwards,
             message.expires,
-            [(uri(route.uri), route.parameters) for route in message.route],
+            [place(route) for route in message.route],
             None if credentials is None else credentials.parameters,
         )
 
@@ -96,8 +100,8 @@ def aiosipua() -> Reader:
     from aiosipua.headers import parse_address, parse_auth, parse_uri
     from aiosipua.message import SipMessage
 
-    def uri(uri: Any) -> Leaves:
-        return uri.scheme, uri.user, uri.host, uri.port, uri.params
+    uri, address = leaves("", "params"), leaves("uri.", "params", "display_name", "params")
+    place, hop = leaves("uri.", "params", "params"), attrgetter("transport", "host", "port", "params")
 
     def number(text: str | None) -> int | None:
         return None if text is None else int(text)
@@ -108,15 +112,15 @@ def aiosipua() -> Reader:
         routes = [parse_address(value) for value in message.get_header_values("Route")]
         return (
             uri(parse_uri(message.uri)),
-            [(via.transport, via.host, via.port, via.params) for via in message.via],
-            (sender.display_name or "", uri(sender.uri), sender.params),
-            (to.display_name or "", uri(to.uri), to.params),
+            [hop(via) for via in message.via],
+            address(sender),
+            address(to),
             message.call_id,
             (cseq.seq, cseq.method),
-            [(uri(contact.uri), contact.params) for contact in message.contact],
+            [place(contact) for contact in message.contact],
             number(message.get_header("Max-Forwards")),
             number(message.get_header("Expires")),
-            [(uri(route.uri), route.params) for route in routes],
+            [place(route) for route in routes],
             None if credentials is None else parse_auth(credentials, credentials=True).params,
         )
 
@@ -135,7 +139,10 @@ def sippy() -> Reader:
         return url.scheme, url.username, url.host, url.port, {name: value or None for name, value in params.items()}
 
     def address(field: Any) -> Leaves:
-        return field.address.name or "", uri(field.address.url), field.address.params
+        return *uri(field.address.url), field.address.name, field.address.params
+
+    def place(field: Any) -> Leaves:
+        return *uri(field.address.url), field.address.params
 
     def number(message: Any, name: str) -> int | None:
         fields = message.getHFBodys(name)
@@ -151,10 +158,10 @@ def sippy() -> Reader:
             address(message.getHFBody("to")),
             str(message.getHFBody("call-id")),
             (sequence, method),
-            [address(contact)[1:] for contact in message.getHFBodys("contact")],
+            [place(contact) for contact in message.getHFBodys("contact")],
             number(message, "max-forwards"),
             number(message, "expires"),
-            [address(route)[1:] for route in message.getHFBodys("route")],
+            [place(route) for route in message.getHFBodys("route")],
             {name: getattr(credentials[0], name) for name in directives} if credentials else None,
         )
 

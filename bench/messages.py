@@ -152,9 +152,9 @@ def of_transactions(seen: dict[tuple[str, str], Transactions]) -> str:
 
 
 def remembered() -> int:
-    from talkburst.sip.uri import MOST_REMEMBERED
+    from talkburst.sip.remembered import MOST
 
-    return MOST_REMEMBERED
+    return MOST
 
 
 if __name__ == "__main__":

@@ -50,7 +50,12 @@ def parse_message(data: bytes) -> Request | Response | Malformed:
         return malformed(message, "no empty line after the headers", 400, "RFC 3261 7")
     declared = message.first_values().get("content-length")
     try:
-        length = None if declared is None else declared_length(message.get_all("content-length"))
+        if declared is None:
+            length = None
+        elif "content-length" in message.repeated():
+            length = declared_length(message.get_all("content-length"))
+        else:
+            length = parse_number(declared, MAX_BODY)
     except HeaderError as error:
         return malformed(message, str(error), 400, "RFC 3261 20.14")
     if length is None or length == len(body):
@@ -82,7 +87,7 @@ def declared_length(declared: list[str]) -> int | None:
     if not declared:
         return None
     length = parse_number(declared[0], MAX_BODY)
-    if len(declared) > 1 and any(parse_number(other, MAX_BODY) != length for other in declared[1:]):
+    if any(parse_number(other, MAX_BODY) != length for other in declared[1:]):
         raise HeaderError("Content-Length comes twice and differs")
     return length
 

@@ -7,15 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from talkburst.sip.remembered import remember
+
 Params = dict[str, str | None]
 """Lower-case name to value exactly as received, quotes kept; None for a flag such as ``;lr``. Order is kept."""
 
 ReadParams = Mapping[str, str | None]
 """The same where nobody may change them."""
 
-# URIs that were read lately, and what they are: those of domains, of routes and of the core come again and again.
-MOST_REMEMBERED: Final = 4096
-LONGEST_REMEMBERED: Final = 128  # characters
 _remembered: dict[str, "Uri"] = {}
 
 # Never legal in a URI, however lenient the reader: controls, blanks, and what delimits a name-addr.
@@ -30,7 +29,7 @@ _TELEPHONE_NUMBER = re.compile(r"\+[0-9().-]+|[0-9A-Fa-f*#().-]+")
 # no headers. Whatever does not match is read the longer way.
 # SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]
 _USUAL_SIP_URI = re.compile(
-    r"(sips?):(?:([A-Za-z0-9\-_.!~*'()&=+$,;?/%]+)@)?([a-z0-9_.-]++)(?::([0-9]{1,4}))?+"
+    r"(sips?):(?:([A-Za-z0-9\-_.!~*'()&=+$,;?/%]+)@)?([a-z0-9_.-]++)(?::([1-5][0-9]{4}|6[0-4][0-9]{3}|[0-9]{1,4}))?+"
     r"(?:;([A-Za-z0-9\-_.!~*'()&=+$,;%:/\[\]]++))?+"
 )
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
@@ -218,11 +217,7 @@ def parse_uri(text: str) -> Uri:
     """
     uri = _remembered.get(text)
     if uri is None:
-        uri = _read_uri(text)
-        if len(text) <= LONGEST_REMEMBERED:
-            if len(_remembered) >= MOST_REMEMBERED:
-                _remembered.clear()
-            _remembered[text] = uri
+        uri = remember(_remembered, text, _read_uri(text))
     return uri
 
 

@@ -10,10 +10,11 @@ from talkburst.sip import (
     parse_name_addr,
     parse_uri,
     parse_via,
+    remembered,
     split_commas,
+    uri,
 )
-from talkburst.sip import uri as uri_module
-from talkburst.sip.headers import HeaderError, parse_cseq, parse_params
+from talkburst.sip.headers import HeaderError, name_addr, parse_cseq, parse_params
 
 SAME_VIA = [
     (
@@ -52,6 +53,21 @@ def test_an_address_is_the_same_in_any_spelling(usual: str, other: str) -> None:
 @pytest.mark.parametrize(("usual", "other"), SAME_CREDENTIALS)
 def test_credentials_are_the_same_in_any_spelling(usual: str, other: str) -> None:
     assert parse_auth(usual) == parse_auth(other)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "uri"),
+    [
+        ('"<sip:a@b>" <sip:a@b>;tag=1', '"<sip:a@b>;tag=1" <sip:c@d>;tag=2', "sip:c@d"),
+        ('"\\"<sip:a@b>" <sip:a@b>;tag=1', '"\\"<sip:a@b>;\\"" <sip:c@d>;tag=2', "sip:c@d"),
+        ("<sip:a@b>", "<sip:a@b>;tag=2", "sip:a@b"),
+        ("sip:a@b;p=x>;tag=1", "sip:a@b;p=x>;tag=2", "sip:a@b"),
+    ],
+)
+def test_an_address_is_not_taken_for_one_that_began_alike(first: str, second: str, uri: str) -> None:
+    parse_name_addr(first)
+    read = parse_name_addr(second)
+    assert (str(read.uri), read.tag) == (uri, "2")
 
 
 def test_a_cseq_of_ten_digits_is_looked_at_as_closely_as_it_has_to_be() -> None:
@@ -140,16 +156,17 @@ def test_what_is_got_of_a_message_is_a_list_of_its_own() -> None:
 
 
 def test_uris_that_are_remembered_are_bounded_in_number_and_length() -> None:
-    for number in range(3 * uri_module.MOST_REMEMBERED):
+    for number in range(3 * remembered.MOST):
         assert parse_uri(f"sip:{number}@example") == SipUri("sip", str(number), "example")
-    parse_uri("sip:" + "a" * 1000 + "@example")
-    remembered = uri_module._remembered
-    assert 0 < len(remembered) <= uri_module.MOST_REMEMBERED
-    assert max(map(len, remembered)) <= uri_module.LONGEST_REMEMBERED
+        assert parse_name_addr(f"<sip:{number}@example>").uri == SipUri("sip", str(number), "example")
+    parse_name_addr("<sip:" + "a" * 1000 + "@example>")
+    for kind in (uri._remembered, name_addr._remembered):
+        assert 0 < len(kind) <= remembered.MOST
+        assert max(map(len, kind)) <= remembered.LONGEST
 
 
 def test_a_uri_with_another_parameter_is_another_uri() -> None:
-    uri = parse_uri("sip:a@b;x=1")
-    assert isinstance(uri, SipUri)
-    assert str(uri.with_param("x", "2").with_param("lr")) == "sip:a@b;x=2;lr"
+    first = parse_uri("sip:a@b;x=1")
+    assert isinstance(first, SipUri)
+    assert str(first.with_param("x", "2").with_param("lr")) == "sip:a@b;x=2;lr"
     assert str(parse_uri("sip:a@b;x=1")) == "sip:a@b;x=1"

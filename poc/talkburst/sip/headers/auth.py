@@ -65,16 +65,17 @@ def parse_auth(text: str) -> AuthHeader:
 def _usual_directives(text: str) -> dict[str, str]:
     """The directives when each has a known name and no comma or quoted-pair in its value; otherwise nothing."""
     params: dict[str, str] = {}
-    for part in text.split(","):
-        name, equals, value = part.strip().partition("=")
-        if not equals or name not in _DIRECTIVES or name in params:
+    quotes = 0
+    for part in text.split(", "):
+        name, equals, value = part.partition("=")
+        if name not in _DIRECTIVES or name in params or not equals:
             return {}
-        if '"' in value:
-            quoted = value[1:-1]
-            if value[0] != '"' or value[-1] != '"' or len(value) < 2 or '"' in quoted:
+        if value[:1] == '"':
+            if value[-1] != '"' or len(value) < 2:
                 return {}
-            value = quoted
-        elif value[:1].isspace():
+            quotes += 2
+            value = value[1:-1]
+        elif " " in value or "\t" in value or "," in value:
             return {}
         params[name] = value
-    return params
+    return params if text.count('"') == quotes else {}

@@ -1,17 +1,30 @@
 """``Event: reg;id=7`` and ``Subscription-State: active;expires=600``, RFC 6665 8.2.1 and 8.2.3."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_delta_seconds, parse_params
-from talkburst.sip.uri import Params
+from talkburst.sip.remembered import remember
+from talkburst.sip.uri import Params, ReadParams
 
 
-@dataclass(slots=True)
 class Event:
-    """An event package with its parameters. Package names are case-sensitive."""
+    """An event package with its parameters. Package names are case-sensitive. None is ever changed."""
 
-    package: str
-    params: Params = field(default_factory=dict)
+    __slots__ = ("package", "params")
+
+    def __init__(self, package: str, params: ReadParams | None = None) -> None:
+        self.package: Final = package
+        self.params: Final[ReadParams] = {} if params is None else params
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Event) and self.package == other.package and self.params == other.params
+
+    def __hash__(self) -> int:
+        return hash(self.package)
+
+    def __repr__(self) -> str:
+        return f"Event({str(self)!r})"
 
     def __str__(self) -> str:
         return f"{self.package}{params_text(self.params)}"
@@ -51,6 +64,14 @@ class SubscriptionState:
 
 def parse_event(text: str) -> Event:
     """Reads an Event value. Raises HeaderError."""
+    known = _remembered.get(text)
+    return remember(_remembered, text, _read_event(text)) if known is None else known
+
+
+_remembered: dict[str, Event] = {}
+
+
+def _read_event(text: str) -> Event:
     package, semicolon, params = text.partition(";")
     package = package.strip()
     if not is_token(package):
@@ -62,7 +83,7 @@ def parse_subscription_state(text: str) -> SubscriptionState:
     """Reads a Subscription-State value. Raises HeaderError."""
     state, semicolon, params = text.partition(";")
     state = state.strip().lower()
-    if not is_token(state):
+    if state != "active" and not is_token(state):
         raise HeaderError(f"{state!r} is no subscription state")
     return SubscriptionState(state, parse_params(semicolon + params))
 

@@ -2,17 +2,13 @@
 
 import re
 
-from talkburst.sip.uri import Params
+from talkburst.sip.uri import Params, ReadParams
 
 # token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~" )
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 # What most parameters are made of: tokens. A value of other characters, or blanks, take the longer way.
 # generic-param *(SEMI generic-param) = token [ EQUAL gen-value ]
 _TOKEN_PARAMS = re.compile(r"[A-Za-z0-9\-.!%*_+`'~;=]+")
-# The same with quoted-strings for values, in which there is no quoted-pair.
-_PARAM = r""";([A-Za-z0-9\-.!%*_+`'~]++)(?:(=)([A-Za-z0-9\-.!%*_+`'~]++|"[^"\\]*+"))?+"""
-_QUOTED_PARAM = re.compile(_PARAM)
-_QUOTED_PARAMS = re.compile(f"(?:{_PARAM})++")
 # An element of a list: up to the next comma outside a quoted-string and the brackets of a name-addr.
 _ELEMENT = re.compile(r"""(?:[^,"<]++|"(?:[^"\\]++|\\.)*+"|<[^>]*+>)*+""", re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
@@ -116,10 +112,14 @@ def parse_params(text: str) -> Params:
 
     A name that comes twice is an error (RFC 3261 7.3.1). Quotes of values are kept.
     """
-    if '"' in text:
-        return _quoted_params(text)
-    if _TOKEN_PARAMS.fullmatch(text) is None or text[0] != ";":
+    unquoted = _without_a_quoted_value(text) if '"' in text else text
+    if _TOKEN_PARAMS.fullmatch(unquoted) is None or text[0] != ";":
         return _any_params(text)
+    return token_params(text)
+
+
+def token_params(text: str) -> Params:
+    """Reads parameters that are known to be nothing but tokens, semicolons and equals signs. Raises HeaderError."""
     params: Params = {}
     for part in text[1:].split(";"):
         name, equals, value = part.partition("=")
@@ -130,12 +130,12 @@ def parse_params(text: str) -> Params:
     return params
 
 
-def _quoted_params(text: str) -> Params:
-    if _QUOTED_PARAMS.fullmatch(text) is None:
-        return _any_params(text)
-    found = _QUOTED_PARAM.findall(text)
-    params: Params = {name.lower(): value if equals else None for name, equals, value in found}
-    return params if len(params) == len(found) else _any_params(text)
+def _without_a_quoted_value(text: str) -> str:
+    """What stands around the only quoted-string when it is a whole value with no semicolon in it; otherwise nothing."""
+    before, _, rest = text.partition('"')
+    value, _, after = rest.partition('"')
+    whole = before[-1:] == "=" and after[:1] in ("", ";") and rest != value
+    return before + after if whole and ";" not in value and "\\" not in value else ""
 
 
 def _any_params(text: str) -> Params:
@@ -165,7 +165,7 @@ def _parameter_value(value: str) -> str:
     return value
 
 
-def params_text(params: Params) -> str:
+def params_text(params: ReadParams) -> str:
     """The parameters as they stand in a header, each with its semicolon."""
     return "".join([f";{name}" if value is None else f";{name}={value}" for name, value in params.items()])
 

@@ -1,6 +1,6 @@
 """``"Alice" <sip:alice@ims.example>;tag=88sja8x``: From, To, Contact, Route, Record-Route and their kin."""
 
-from dataclasses import dataclass, field
+from typing import Final
 
 from talkburst.sip.headers.grammar import (
     HeaderError,
@@ -12,16 +12,36 @@ from talkburst.sip.headers.grammar import (
     split_commas,
     unquote,
 )
-from talkburst.sip.uri import Params, Uri, UriError, parse_uri
+from talkburst.sip.remembered import remember
+from talkburst.sip.uri import ReadParams, Uri, UriError, parse_uri
 
 
-@dataclass(slots=True)
 class NameAddr:
-    """A name-addr or addr-spec with header parameters, RFC 3261 20.10. The display name is without its quotes."""
+    """A name-addr or addr-spec with header parameters, RFC 3261 20.10. The display name is without its quotes.
 
-    display: str
-    uri: Uri
-    params: Params = field(default_factory=dict)
+    None is ever changed: messages that hold the same text may hold the same object.
+    """
+
+    __slots__ = ("display", "params", "uri")
+
+    def __init__(self, display: str, uri: Uri, params: ReadParams | None = None) -> None:
+        self.display: Final = display
+        self.uri: Final[Uri] = uri
+        self.params: Final[ReadParams] = {} if params is None else params
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, NameAddr)
+            and self.display == other.display
+            and self.uri == other.uri
+            and self.params == other.params
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.display, self.uri))
+
+    def __repr__(self) -> str:
+        return f"NameAddr({str(self)!r})"
 
     def __str__(self) -> str:
         display = f"{quote(self.display)} " if self.display else ""
@@ -33,12 +53,29 @@ class NameAddr:
         return self.params.get("tag")
 
 
+_remembered: dict[str, NameAddr] = {}
+
+
 def parse_name_addr(text: str) -> NameAddr:
     """Reads one address with its parameters. Raises HeaderError.
 
     Without angle brackets everything after the first semicolon belongs to the header, not to the URI, and the URI may
     hold neither comma nor question mark (RFC 3261 20).
     """
+    end = text.find(">") + 1
+    before = text[:end]  # the parameters, among them a tag, which comes once
+    known = _remembered.get(before)
+    if known is None:
+        read = _read_name_addr(text)
+        if end == len(text) and not read.params:
+            remember(_remembered, text, read)
+        elif "<" in before and "\\" not in before and before.count('"') % 2 == 0:  # the bracket is in no quotes
+            remember(_remembered, before, NameAddr(read.display, read.uri))
+        return read
+    return known if end == len(text) else NameAddr(known.display, known.uri, parse_params(text[end:]))
+
+
+def _read_name_addr(text: str) -> NameAddr:
     text = text.strip()
     if text[:1] == "<":
         display, rest = "", text[1:]

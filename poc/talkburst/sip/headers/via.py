@@ -3,12 +3,15 @@
 import re
 from dataclasses import dataclass, field
 
-from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_params
+from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_params, token_params
 from talkburst.sip.uri import Params, UriError, parse_host_port
 
 # via-parm = sent-protocol LWS sent-by *( SEMI via-params ), without a blank more than is needed; an IPv6reference, and
 # whatever else does not match, is read the longer way.
-_USUAL_VIA = re.compile(r"SIP/2\.0/([A-Z]++) ([A-Za-z0-9_.-]++)(?::([0-9]{1,4}))?+(;.*)?")
+_USUAL_VIA = re.compile(
+    r"SIP/2\.0/([A-Z]++) ([A-Za-z0-9_.-]++)(?::([1-5][0-9]{4}|6[0-4][0-9]{3}|[0-9]{1,4}))?+"
+    r"(;[A-Za-z0-9\-.!%*_+`'~;=]++)?"
+)
 
 
 @dataclass(slots=True)
@@ -62,7 +65,7 @@ def parse_via(text: str) -> Via:
     usual = _USUAL_VIA.fullmatch(text)
     if usual is not None:
         transport, host, digits, params = usual.groups()
-        return Via(transport, host, None if digits is None else int(digits), parse_params(params) if params else {})
+        return Via(transport, host, None if digits is None else int(digits), token_params(params) if params else {})
     protocol, _, rest = text.strip().partition(" ")
     version, transport = "2.0", protocol[8:]
     if not protocol.startswith("SIP/2.0/") or not is_token(transport):
