@@ -60,7 +60,7 @@ class HeaderFields:
         firsts = self._firsts
         if firsts is None:
             firsts = self._firsts = {key: value for _, key, value, _ in reversed(self._lines)}
-            self._repeated = {} if len(firsts) == len(self._lines) else _repeated(self._lines)
+            self._repeated = {} if len(firsts) == len(self._lines) else _repeated(self._lines, firsts)
         return firsts
 
     def set(self, name: str, value: object) -> None:
@@ -133,16 +133,20 @@ class HeaderFields:
         self._firsts = None
 
 
-def _repeated(lines: list[HeaderLine]) -> dict[str, list[str]]:
-    seen: dict[str, str] = {}
+def _repeated(lines: list[HeaderLine], firsts: dict[str, str]) -> dict[str, list[str]]:
     repeated: dict[str, list[str]] = {}
-    for _, key, value, _ in lines:
-        if key not in seen:
-            seen[key] = value
-        elif key in repeated:
+    again = [(key, value) for _, key, value, _ in lines if firsts[key] is not value]
+    if len(again) + len(firsts) != len(lines):  # two values are one and the same object
+        again, seen = [], set[str]()
+        for _, key, value, _ in lines:
+            if key in seen:
+                again.append((key, value))
+            seen.add(key)
+    for key, value in again:
+        if key in repeated:
             repeated[key].append(value)
         else:
-            repeated[key] = [seen[key], value]
+            repeated[key] = [firsts[key], value]
     return repeated
 
 

@@ -23,7 +23,9 @@ class TypedHeaders(HeaderFields):
         "_content_type",
         "_cseq",
         "_event",
+        "_expires",
         "_from",
+        "_max_forwards",
         "_record_routes",
         "_routes",
         "_subscription_state",
@@ -40,7 +42,9 @@ class TypedHeaders(HeaderFields):
         self._content_type: ContentType | None = None
         self._cseq: CSeq | None = None
         self._event: Event | None = None
+        self._expires: int | None = None
         self._from: NameAddr | None = None
+        self._max_forwards: int | None = None
         self._record_routes: list[NameAddr] | None = None
         self._routes: list[NameAddr] | None = None
         self._subscription_state: SubscriptionState | None = None
@@ -71,8 +75,8 @@ class TypedHeaders(HeaderFields):
             self._to = parse_name_addr(firsts.get("to", ""))
         if self._cseq is None:
             self._cseq = parse_cseq(firsts.get("cseq", ""))
-        if "max-forwards" in firsts:
-            parse_number(firsts["max-forwards"], 255)
+        if "max-forwards" in firsts and self._max_forwards is None:
+            self._max_forwards = parse_number(firsts["max-forwards"], 255)
         if "route" in firsts and self._routes is None:
             self._routes = self._name_addrs("route")
         if "record-route" in firsts and self._record_routes is None:
@@ -207,14 +211,18 @@ class TypedHeaders(HeaderFields):
     @property
     def expires(self) -> int | None:
         """The Expires header in seconds."""
-        text = self.first_values().get("expires")
-        return None if text is None else parse_delta_seconds(text)
+        if self._expires is None:
+            text = self.first_values().get("expires")
+            self._expires = None if text is None else parse_delta_seconds(text)
+        return self._expires
 
     @property
     def max_forwards(self) -> int | None:
         """The Max-Forwards header, 0 to 255 (RFC 3261 20.22)."""
-        text = self.first_values().get("max-forwards")
-        return None if text is None else parse_number(text, 255)
+        if self._max_forwards is None:
+            text = self.first_values().get("max-forwards")
+            self._max_forwards = None if text is None else parse_number(text, 255)
+        return self._max_forwards
 
     @property
     def content_type(self) -> ContentType | None:
@@ -231,7 +239,9 @@ _READ_AS = {
     "content-type": "_content_type",
     "cseq": "_cseq",
     "event": "_event",
+    "expires": "_expires",
     "from": "_from",
+    "max-forwards": "_max_forwards",
     "record-route": "_record_routes",
     "route": "_routes",
     "subscription-state": "_subscription_state",

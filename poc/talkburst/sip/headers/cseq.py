@@ -25,7 +25,8 @@ def parse_cseq(text: str) -> CSeq:
     """Reads a CSeq value; the number is below 2**31 (RFC 3261 8.1.1.5). Raises HeaderError."""
     usual = _USUAL_CSEQ.fullmatch(text)
     if usual is not None:
-        return CSeq(int(usual[1]), usual[2])
+        digits, method = usual.groups()
+        return CSeq(int(digits), method)
     words = text.split()
     if len(words) != 2 or not is_token(words[1]):
         raise HeaderError(f"{text!r} is no CSeq")
