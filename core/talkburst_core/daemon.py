@@ -17,7 +17,7 @@ from talkburst.daemon.shown import Counted, Listing
 from talkburst.daemon.start_error import StartError, cannot_listen, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
-from talkburst.net import Clock, SipNode, listen_all, message_limits, name_resolver, tcp_limits, tls_for
+from talkburst.net import Clock, SipNode, listen_all, message_limits, name_resolver, queue_limits, tcp_limits, tls_for
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import HeaderError
@@ -68,6 +68,7 @@ class CoreDaemon:
             software=SOFTWARE,
         )
         self._engine.message_limits = message_limits(settings.limits)
+        self._engine.retry_after = settings.limits.retry_after
         self.core = Core(
             _subscribers(self._settings.profiles, log),
             _credentials(self._settings.credentials),
@@ -96,6 +97,7 @@ class CoreDaemon:
             self._clock,
             self._trace,
             tcp_limits(self._whole.limits),
+            queue=queue_limits(self._whole.limits),
             journal=self._journal,
             store=self._store,
             on_lost=self._revert,

@@ -21,6 +21,7 @@ from talkburst.net import (
     listen_all,
     message_limits,
     name_resolver,
+    queue_limits,
     tcp_limits,
     tls_for,
 )
@@ -77,6 +78,7 @@ class ServerDaemon:
             software=SOFTWARE,
         )
         self._engine.message_limits = message_limits(settings.limits)
+        self._engine.retry_after = settings.limits.retry_after
         trust = _trust(settings.trust.peers, hosts)
         self._server = PocServer(
             self._engine,
@@ -115,6 +117,7 @@ class ServerDaemon:
             self._clock,
             self._trace,
             tcp_limits(self._whole.limits),
+            queue=queue_limits(self._whole.limits),
             journal=self._journal,
             store=self._store,
             on_lost=self._revert,

@@ -22,7 +22,7 @@ ANYWHERE = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0")
 
 
 def free(**more: Any) -> dict[str, Any]:
-    """A configuration of every daemon, for UDP and TCP on ports that are free; `more` goes over its tables."""
+    """A configuration of every daemon, for UDP and TCP on ports that are free; `more` goes over its tables and keys."""
     tables: dict[str, Any] = {
         "timers": QUICK,
         "core": {"listen": ANYWHERE, "listen_servers": ANYWHERE},
@@ -31,7 +31,7 @@ def free(**more: Any) -> dict[str, Any]:
         "xdms": {"listen": ["tcp:127.0.0.1:0"]},
     }
     for name, table in more.items():
-        tables[name] = {**tables.get(name, {}), **table}
+        tables[name] = {**tables.get(name, {}), **table} if isinstance(table, dict) else table
     return tables
 
 

@@ -158,6 +158,9 @@ class LimitSettings(Section):
     header_count: Count = 256
     hops: Count = 70
     body: Annotated[int, Field(ge=0)] = 1_048_576
+    queue_delay: Seconds = 0.2
+    queue: Count = 2000
+    retry_after: Count = 10
 
 
 class DnsSettings(Section):

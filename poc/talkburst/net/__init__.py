@@ -1,7 +1,7 @@
 """The SIP engine on the event loop: sockets, the clock, names."""
 
 from talkburst.net.clock import Clock
-from talkburst.net.configured import message_limits, name_resolver, tcp_limits
+from talkburst.net.configured import message_limits, name_resolver, queue_limits, tcp_limits
 from talkburst.net.listen import ListenAddress, ListenError
 from talkburst.net.listeners import listen_all
 from talkburst.net.node import MessageTrace, SipNode
@@ -22,6 +22,7 @@ __all__ = [
     "listen_all",
     "message_limits",
     "name_resolver",
+    "queue_limits",
     "tcp_limits",
     "tls_for",
 ]

@@ -43,6 +43,7 @@ class CommitGate:
         self._settled = settled
         self._units: deque[Unit] = deque()
         self._commit: asyncio.Task[None] | None = None
+        self._commit_at = 0.0
 
     def add(self, actions: list[Action]) -> None:
         """Take in what the event just now led to."""
@@ -61,8 +62,15 @@ class CommitGate:
         if self._units:
             units = list(self._units)
             self._units.clear()
-            self._commit = asyncio.get_running_loop().create_task(self._store_units(units))
+            loop = asyncio.get_running_loop()
+            self._commit, self._commit_at = loop.create_task(self._store_units(units)), loop.time()
         return performed
+
+    def behind(self) -> tuple[float, int]:
+        """For how many seconds the commit that is under way has run, and how many units wait for the next one."""
+        if self._commit is None:
+            return 0.0, 0
+        return asyncio.get_running_loop().time() - self._commit_at, len(self._units)
 
     async def drain(self) -> None:
         """Wait until what has gathered by now is stored and performed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from talkburst.daemon.address import parse_name_server
 from talkburst.daemon.settings import DnsSettings, LimitSettings
+from talkburst.net.intake import QueueLimits
 from talkburst.net.resolver import Resolver
 from talkburst.net.tcp import TcpLimits
 from talkburst.sip.framer import StreamLimits
@@ -30,3 +31,7 @@ def message_limits(limits: LimitSettings) -> MessageLimits:
 def name_resolver(settings: DnsSettings) -> Resolver:
     """One for all that a daemon wants to know."""
     return Resolver([parse_name_server(each) for each in settings.servers], settings.timeout)
+
+
+def queue_limits(limits: LimitSettings) -> QueueLimits:
+    return QueueLimits(limits.queue_delay, limits.queue)

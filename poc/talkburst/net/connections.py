@@ -35,6 +35,8 @@ class Shell(Protocol):
     def now(self) -> float: ...
     def pump(self) -> None: ...
     def guarded(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None: ...
+    def receive(self, data: bytes, flow: Flow, now: float) -> None: ...
+    def drained(self, connection: TcpConnection, size: int) -> None: ...
     def traced(self, data: bytes, connection: TcpConnection, outbound: bool, at: float) -> None: ...
 
 
@@ -180,7 +182,7 @@ class Connections:
         flow, shell, now = connection.flow, self._shell, self._shell.now()
         assert flow is not None
         shell.traced(data, connection, False, now)
-        shell.guarded("message", flow.remote, lambda: shell.engine.receive(data, flow, now))
+        shell.receive(data, flow, now)
 
     def on_broken(self, connection: TcpConnection, fault: Malformed) -> None:
         flow, shell = connection.flow, self._shell
@@ -190,8 +192,8 @@ class Connections:
         shell.pump()
         connection.finish(fault.text)
 
-    def on_drained(self) -> None:
-        self._shell.pump()
+    def on_drained(self, connection: TcpConnection, size: int) -> None:
+        self._shell.drained(connection, size)
 
     def keeps(self, connection: TcpConnection) -> bool:
         return connection.flow is not None and self._shell.keeps(connection.flow)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from talkburst.daemon.address import Listen, parse_listen, show_host_port
 
 RECEIVE_BUFFER = 4 * 1024 * 1024  # bytes; a burst waits in the kernel while Python works
+STREAM_BUFFER = 64 * 1024  # bytes of a stream that wait in the kernel; then its sender has to
 WAITING_CONNECTIONS = 1024  # that the kernel takes before we do
 DATAGRAM_SIZE = 65535  # bytes (RFC 3261 18.1.1)
 
@@ -130,6 +131,7 @@ def _share_with_the_past(bound: socket.socket) -> None:
 
 def _start_listening(bound: socket.socket) -> None:
     try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STREAM_BUFFER)  # those that are accepted inherit it
         bound.listen(WAITING_CONNECTIONS)
     except OSError:
         bound.close()

@@ -16,12 +16,13 @@ from talkburst.daemon.log import Log
 from talkburst.net.clock import Clock
 from talkburst.net.commit_gate import CommitGate, Unit
 from talkburst.net.connections import Connections
+from talkburst.net.intake import Intake, QueueLimits
 from talkburst.net.listen import WILDCARDS, ListenError, is_dual_stack, open_socket, show
 from talkburst.net.locator import Location, Locator
 from talkburst.net.resolver import Resolver
 from talkburst.net.tcp import TcpConnection, TcpLimits
 from talkburst.net.tls import Tls
-from talkburst.net.udp import UdpSocket
+from talkburst.net.udp import DRAIN, READ_AHEAD, UdpSocket
 from talkburst.net.wildcard_udp import make_udp_socket
 from talkburst.sip.actions import Action, Connect, Resolve, Send
 from talkburst.sip.engine import Engine
@@ -77,6 +78,7 @@ class SipNode:
         trace: MessageTrace,
         limits: TcpLimits | None = None,
         *,
+        queue: QueueLimits | None = None,
         journal: Journal | None = None,
         store: StateStore | None = None,
         on_lost: Callable[[float], None] = lambda now: None,
@@ -94,6 +96,7 @@ class SipNode:
         self._log = Log("sip")
         self._bound: list[tuple[Listener, socket.socket]] = []  # nothing is read from these yet
         self._sockets: dict[str, UdpSocket] = {}  # by name of the listener
+        self._intake = Intake(self, queue or QueueLimits(), self._log)
         self._connections = Connections(self, limits or TcpLimits(), self._log, tls)
         self._tls = tls
         self._shown: dict[str, Address] = {}  # how the trace shows that end
@@ -161,7 +164,10 @@ class SipNode:
 
     def _begin_udp(self, listener: Listener, opened: socket.socket) -> None:
         self._sockets[listener.name] = make_udp_socket(
-            opened, partial(self._on_datagram, listener), self.pump, partial(self._on_unreachable, listener)
+            opened,
+            partial(self._on_datagram, listener),
+            partial(self._on_drained, listener.name),
+            partial(self._on_unreachable, listener),
         )
 
     def pump(self, now: float | None = None) -> None:
@@ -180,6 +186,7 @@ class SipNode:
         finally:
             self._pumping = False
         self._arm()
+        self._intake.awake()
 
     async def close(self) -> None:
         """Close sockets and connections and forget the timer; what the engine still wanted is sent first."""
@@ -199,6 +206,7 @@ class SipNode:
             opened.close()
         self._sockets.clear()
         await self._connections.close()
+        self._intake.close()
 
     def guarded(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None:
         """Run the engine on one event. What a transaction user raises is contained."""
@@ -230,7 +238,44 @@ class SipNode:
         now = self.now()
         if data.strip(b"\r\n\0"):
             self._trace.message(data, self._shown[listener.name], remote, False, "sip", "UDP", now)
-        self.guarded("message", remote, lambda: self.engine.receive(data, self._flow(listener, remote, local), now))
+        self.receive(data, self._flow(listener, remote, local), now)
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """A message came."""
+        intake = self._intake
+        if now > intake.late_at:
+            intake.came_late()
+        if intake.behind:
+            intake.take(data, flow, now)
+        else:
+            self.guarded("message", flow.remote, lambda: self.engine.receive(data, flow, now))
+
+    def serve(self, data: bytes, flow: Flow, now: float, *, overloaded: bool = False) -> None:
+        take = self.engine.receive_overloaded if overloaded else self.engine.receive
+        self.guarded("message", flow.remote, lambda: take(data, flow, now))
+
+    def _on_drained(self, name: str, full: bool) -> None:
+        if full:
+            self._intake.batch_was_full(name, self.now())
+        elif self._intake.full:
+            self._intake.read_empty(name)
+        self.pump()
+
+    def drained(self, connection: TcpConnection, size: int) -> None:
+        """A part of a stream was read."""
+        if self._intake.behind:
+            self._intake.hold(connection, size)
+        self.pump()
+
+    def perform(self, send: Send) -> None:
+        self._perform_all((send,))
+
+    def commit_behind(self) -> tuple[float, int]:
+        return (0.0, 0) if self._gate is None else self._gate.behind()
+
+    def read_ahead(self, wanted: bool) -> None:
+        for opened in self._sockets.values():
+            opened.batch = READ_AHEAD if wanted else DRAIN
 
     def _on_unreachable(self, listener: Listener, remote: Address) -> None:
         self._transport_failed(self._flow(listener, remote))

@@ -58,8 +58,8 @@ class ConnectionUser(Protocol):
     def on_broken(self, connection: TcpConnection, fault: Malformed) -> None:
         """What arrives can no longer be cut into messages; to be answered, then closed."""
 
-    def on_drained(self) -> None:
-        """Everything that could be read for now has been told."""
+    def on_drained(self, connection: TcpConnection, size: int) -> None:
+        """The `size` bytes that could be read for now have been told."""
 
     def keeps(self, connection: TcpConnection) -> bool:
         """Whether it stays open however long nothing comes."""
@@ -104,6 +104,7 @@ class TcpConnection(asyncio.Protocol):
         self.heard = self._loop.time()  # the last whole message or keep-alive
         self._begun = self.heard  # the first byte of the message that is not complete
         self._told_closing = False
+        self._paused = False
 
     @property
     def owed(self) -> int:
@@ -121,6 +122,18 @@ class TcpConnection(asyncio.Protocol):
         if self._transport.is_closing():  # perhaps only since it was written to: the peer has reset it
             self._tell_closing("closed")
         return not self._told_closing
+
+    def pause(self) -> None:
+        """Read nothing for now."""
+        if not (self._paused or self._told_closing or self._transport.is_closing()):
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
 
     def answered(self, send: Send) -> None:
         """A final answer was written. The last one that a peer is owed who sends no more is followed by the close."""
@@ -148,6 +161,7 @@ class TcpConnection(asyncio.Protocol):
             return
         self._tell_closing(reason)
         self._wait(self._limits.close, self._transport.abort)
+        self.resume()
         if self._transport.can_write_eof() and not self._transport.is_closing():
             with suppress(OSError):  # the peer has reset it, and nobody has told us yet
                 self._transport.write_eof()
@@ -167,6 +181,7 @@ class TcpConnection(asyncio.Protocol):
             self._transport.abort()
             return
         self.local, self.remote = (plain(local[0]), local[1]), (plain(remote[0]), remote[1])
+        self.heard = self._loop.time()  # which may be after a handshake
         if self._user.on_open(self):
             self._wait(self._limits.idle, self._check_idle)
             self._ping_within(self._limits.first_ping)
@@ -194,7 +209,7 @@ class TcpConnection(asyncio.Protocol):
                 self._begun = now
             if self._rest is None:
                 self._rest = self._loop.call_later(self._limits.unfinished, self._check_rest)
-        self._user.on_drained()
+        self._user.on_drained(self, len(data))
 
     def eof_received(self) -> bool:
         """The peer sends no more: close, what is written leaves first, and what it is owed (RFC 3261 18.2.2)."""

@@ -196,6 +196,12 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return self._transport.get_write_buffer_size()
 
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._finished:
             return

@@ -16,6 +16,7 @@ from talkburst.net.listen import DATAGRAM_SIZE, IP_RECVERR, IPV6_RECVERR
 Address = tuple[str, int]
 
 DRAIN = 64  # datagrams read before the loop gets its turn
+READ_AHEAD = 512  # of them, when they come faster than they are served
 ATTEMPTS = 3  # a send that reports the error of an earlier one is made again
 BACKLOG = 4096  # datagrams that wait for the kernel to take them
 ANCILLARY_SIZE = 512  # bytes for an extended error and the address of its sender
@@ -33,19 +34,21 @@ class UdpSocket:
     """Reads and writes datagrams, and hears which destinations refuse them.
 
     `on_datagram(data, remote, local)` is called for each datagram, `local` empty where there is one address alone,
-    `on_drained()` after each batch, `on_unreachable(remote)` when an ICMP error came back (on Linux; elsewhere a socket
-    that is not connected hears of none).
+    `on_drained(full)` after each batch, which is full when there may be more than the `batch` that is read at once,
+    `on_unreachable(remote)` when an ICMP error came back (on Linux; elsewhere a socket that is not connected hears of
+    none).
     """
 
     def __init__(
         self,
         bound: socket.socket,
         on_datagram: Callable[[bytes, Address, str], None],
-        on_drained: Callable[[], None],
+        on_drained: Callable[[bool], None],
         on_unreachable: Callable[[Address], None],
     ) -> None:
         self.socket = bound
         self.local: Address = bound.getsockname()[:2]
+        self.batch = DRAIN
         self.dropped = 0  # datagrams there was no room for
         self._on_datagram = on_datagram
         self._on_drained = on_drained
@@ -97,7 +100,8 @@ class UdpSocket:
 
     def _on_ready(self) -> None:
         self._drain_errors()
-        for _ in range(DRAIN):
+        full = False
+        for _ in range(self.batch):
             if self.socket.fileno() < 0:
                 return  # closed by what a datagram led to
             try:
@@ -109,8 +113,10 @@ class UdpSocket:
                 self._drain_errors()
                 continue
             self._on_datagram(data, remote, local)
+        else:
+            full = True
         self._flush()
-        self._on_drained()
+        self._on_drained(full)
 
     def _flush(self) -> None:
         if not self._waiting or self.socket.fileno() < 0:

@@ -34,7 +34,7 @@ class WildcardUdpSocket(UdpSocket):
         self,
         bound: socket.socket,
         on_datagram: Callable[[bytes, Address, str], None],
-        on_drained: Callable[[], None],
+        on_drained: Callable[[bool], None],
         on_unreachable: Callable[[Address], None],
     ) -> None:
         self._dual_stack = is_dual_stack(bound)
@@ -73,7 +73,7 @@ class WildcardUdpSocket(UdpSocket):
 def make_udp_socket(
     bound: socket.socket,
     on_datagram: Callable[[bytes, Address, str], None],
-    on_drained: Callable[[], None],
+    on_drained: Callable[[bool], None],
     on_unreachable: Callable[[Address], None],
 ) -> UdpSocket:
     """The kind that fits the address; other systems than Linux let the kernel choose."""

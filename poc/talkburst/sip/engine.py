@@ -51,6 +51,7 @@ __all__ = [
 # Server transactions at one time: what 6,000 requests a second leave behind in 32 s, in half a gigabyte. Beyond it new
 # requests are told 503, and nothing is kept of them.
 MOST_TRANSACTIONS = 200_000
+RETRY_AFTER = 10  # seconds, at most, that they are to wait until they ask again
 
 
 class Engine:
@@ -85,6 +86,7 @@ class Engine:
         self.counters: Counter[str] = Counter()
         self.most_transactions = MOST_TRANSACTIONS
         self.message_limits = MessageLimits()
+        self.retry_after = RETRY_AFTER
         self.clients: dict[ClientKey, ClientTransaction] = {}
         self.servers: dict[ServerKey, ServerTransaction] = {}
         self.handled: ServerTransaction | None = None  # what the user is being given
@@ -162,6 +164,10 @@ class Engine:
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """One datagram, or one framed message of a stream, came in on `flow`."""
         self._inbound.receive(data, flow, now)
+
+    def receive_overloaded(self, data: bytes, flow: Flow, now: float) -> None:
+        """As `receive` for a shell that cannot keep up: a request that would begin something is answered 503."""
+        self._inbound.receive_overloaded(data, flow, now)
 
     def send_request(
         self,

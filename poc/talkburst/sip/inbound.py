@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from talkburst.sip.flow import Flow, default_port, unbracketed
@@ -11,6 +10,7 @@ from talkburst.sip.headers import HeaderError, Via, parse_via
 from talkburst.sip.message import REASONS, Request, Response, response_to
 from talkburst.sip.parser import Malformed, is_keepalive, malformed, parse_message
 from talkburst.sip.response_routing import record_source, reply_flow
+from talkburst.sip.stateless import COPIED, fixed_tag, retry_after
 from talkburst.sip.transaction.key import client_key, server_key
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.transaction.states import State
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from talkburst.sip.transaction.user import TransactionUser
 
 MATCHED_BY = ("Via", "CSeq")  # what tells a client which request a response is to (RFC 3261 17.1.3)
-ANSWERED_WITH = ("Via", "From", "To", "Call-ID", "CSeq")  # what a response copies from its request
 
 
 class Inbound:
@@ -87,8 +86,7 @@ class Inbound:
             engine.counters["retransmission"] += 1
             transaction.on_request(now)
         elif len(engine.servers) >= engine.most_transactions:
-            engine.counters["overload"] += 1
-            self._answer_stateless(request, flow, 503, "too many requests at once")
+            self._refuse(request, flow)
         else:
             transaction = ServerTransaction(engine, key, request, flow, reply_flow(via, flow), now)
             engine.servers[key] = transaction
@@ -106,7 +104,7 @@ class Inbound:
         """The ACK of a 3xx-6xx ends with its transaction, any other is the user's (RFC 3261 17.2.3)."""
         if transaction is not None:
             transaction.on_ack(ack, now)
-        else:
+        elif ack.to.tag != fixed_tag(ack):  # else of a response that nobody kept (RFC 3261 8.2.7)
             self.pass_ack(ack, flow, now)
 
     def pass_ack(self, ack: Request, flow: Flow, now: float) -> None:
@@ -157,7 +155,7 @@ class Inbound:
 
     def failure(self, promise: Response) -> Response:
         """A 500 in place of another response to the same request."""
-        headers: list[tuple[str, object]] = [(name, each) for name in ANSWERED_WITH for each in promise.get_all(name)]
+        headers: list[tuple[str, object]] = [(name, each) for name in COPIED for each in promise.get_all(name)]
         if self._engine.software:
             headers.append(("Server", self._engine.software))
         return Response(500, REASONS[500], headers)
@@ -170,12 +168,35 @@ class Inbound:
         if malformed.request is not None:
             self._answer_stateless(malformed.request, flow, malformed.status, malformed.text)
 
-    def _answer_stateless(self, request: Request, flow: Flow, status: int, text: str) -> None:
+    def receive_overloaded(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take a message only when it belongs to what has begun already."""
+        message = parse_message(data)
+        if isinstance(message, Request) and not is_keepalive(data):
+            try:
+                new = not message.to.tag and server_key(message) not in self._engine.servers
+            except HeaderError:
+                new = False
+            if new and message.method != "ACK":
+                self._refuse(message, flow)
+                return
+        self.receive(data, flow, now)
+
+    def _refuse(self, request: Request, flow: Flow) -> None:
+        """We are overloaded (RFC 3261 21.5.4)."""
+        self._engine.counters["overload"] += 1
+        after = retry_after(fixed_tag(request), self._engine.retry_after)
+        self._answer_stateless(request, flow, 503, "too many requests at once", [("Retry-After", after)])
+
+    def _answer_stateless(
+        self, request: Request, flow: Flow, status: int, text: str, headers: Iterable[tuple[str, object]] = ()
+    ) -> None:
         """Answer without a transaction (RFC 3261 8.2.7): all but an ACK, and what nobody could match to a request."""
         if request.method == "ACK" or any(request.get(name) is None for name in MATCHED_BY):
             return
         destination = _way_back(request, flow)
         answer = self._answer(request, status, f"{REASONS.get(status, 'Bad Request')}: {text}", fixed_tag(request))
+        for name, value in headers:
+            answer.add(name, value)
         self._engine.transmit(destination, answer.to_bytes(), answer)
 
     def _answer(self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None) -> Response:
@@ -214,12 +235,6 @@ def _way_back(request: Request, flow: Flow) -> Flow:
         return reply_flow(record_source(request, flow), flow)
     except HeaderError:
         return flow
-
-
-def fixed_tag(request: Request) -> str:
-    """A tag that is the same for every copy of a request nobody keeps (RFC 3261 8.2.7)."""
-    identity = "\n".join(request.get(name) or "" for name in ANSWERED_WITH)
-    return hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _one_line(text: str) -> str:

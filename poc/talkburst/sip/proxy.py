@@ -31,12 +31,12 @@ from .engine import Engine
 from .flow import Flow, Listener, default_port, unbracketed
 from .headers import HeaderError, Via
 from .headers.grammar import parse_number
-from .inbound import fixed_tag
 from .message import Request, response_to
 from .outbound import MARK
 from .recent import Recent
 from .response_context import FailureHandler, Outgoing, ResponseContext
 from .sips import as_sips, calls_for_sips
+from .stateless import fixed_tag
 from .timers import Timer
 from .transaction.server import ServerTransaction
 from .uri import SipUri, Uri, UriError, parse_uri

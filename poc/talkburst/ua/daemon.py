@@ -11,7 +11,7 @@ from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ClientSettings, ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError, cannot_use
 from talkburst.daemon.state import state_directory
-from talkburst.net import Clock, SipNode, listen_all, message_limits, name_resolver, tcp_limits, tls_for
+from talkburst.net import Clock, SipNode, listen_all, message_limits, name_resolver, queue_limits, tcp_limits, tls_for
 from talkburst.obs.trace import Trace
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.engine import Engine
@@ -65,6 +65,7 @@ class ClientDaemon:
             usual=own.transport.upper(),
         )
         self._engine.message_limits = message_limits(settings.limits)
+        self._engine.retry_after = settings.limits.retry_after
         self._chosen = _chosen(own, self._state, log)
         self._tls = tls_for(settings, self.name, must_listen=False)
         self._node = SipNode(
@@ -74,6 +75,7 @@ class ClientDaemon:
             tcp_limits(settings.limits, KEEP_ALIVE),
             tls=self._tls,
             resolver=name_resolver(settings.dns),
+            queue=queue_limits(settings.limits),
         )
         self._client: PocClient | None = None
         self._changing = asyncio.Lock()

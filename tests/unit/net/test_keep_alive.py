@@ -66,7 +66,7 @@ class Wire:
         connection.accepted = self.accepted
         return True
 
-    def on_drained(self): ...
+    def on_drained(self, connection, size): ...
 
     def on_closing(self, connection, reason):
         self.closed.append((reason, self.loop.time()))
