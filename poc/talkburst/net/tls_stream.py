@@ -17,6 +17,7 @@ from talkburst.sip.flow import Address
 from talkburst.sip.framer import TLS_HANDSHAKE
 
 READ_SIZE = 65536  # bytes
+MOST_UNREAD = 1_048_576  # bytes of ours that may wait for a peer that has TLS answer it and does not read
 ALERT_WAIT = 1.0  # seconds for the word on what was wrong to leave
 
 
@@ -168,6 +169,8 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
                 parts.append(part)
                 over = not part
         self._flush()  # an answer to a change of keys, say
+        if self._transport.get_write_buffer_size() > MOST_UNREAD:
+            fault = fault or "the peer does not read"
         if parts:
             self.connection.data_received(b"".join(parts))
         if fault:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from talkburst.sip.domain_identity import identity_of
 from talkburst.sip.flow import bracketed, default_port, is_literal, unbracketed
 from talkburst.sip.message import Request
 from talkburst.sip.uri import SipUri, Uri
@@ -108,16 +109,16 @@ def target_of(uri: Uri, hosts: Hosts, usual: str = "UDP", *, secure: bool = Fals
         if wanted not in _SECURED:
             return None
         wanted, usual = "TLS" if wanted else "", "TLS"
-    known = hosts.find(host, uri.port)
+    known, domain = hosts.find(host, uri.port), identity_of(host)
     if known is None:
-        target = Target(host, uri.port, wanted, host, secure)
+        target = Target(host, uri.port, wanted, domain, secure)
     else:
         transport = wanted or ("" if secure else known.transport)
         # The port of an entry for another transport takes no TLS.
         elsewhere = (transport or usual) == "TLS" and known.transport not in ("", "TLS")
-        target = Target(known.host, uri.port if elsewhere else known.port, transport, host, secure)
+        target = Target(known.host, uri.port if elsewhere else known.port, transport, domain, secure)
     if target.is_literal:
         transport = target.transport or usual
         port = default_port(transport) if target.port is None else target.port
-        return Target(target.host, port, transport, host, secure)
+        return Target(target.host, port, transport, domain, secure)
     return target if target.port is None else target._replace(transport=target.transport or usual)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from talkburst.sip.actions import Resolve, Send
 from talkburst.sip.connections import Connections, Routed
+from talkburst.sip.domain_identity import identity_of
 from talkburst.sip.failover import LONGEST, Avoided, Failover
 from talkburst.sip.flow import Address, Flow, Listener, bracketed, default_port, unbracketed
 from talkburst.sip.headers import HeaderError, Via
@@ -213,7 +214,7 @@ class Outbound:
             return
         source = engine.listener(flow.listener, flow.transport)
         # `received`, where there is one, is where it came from
-        remote, domain = (flow.remote[0], via.port or default_port(flow.transport)), unbracketed(via.host).lower()
+        remote, domain = (flow.remote[0], via.port or default_port(flow.transport)), identity_of(via.host)
         open_already = self.connections.find(source, remote, domain)
         if open_already is not None:
             engine.act(Send(open_already, data, response))

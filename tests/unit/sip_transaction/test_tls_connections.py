@@ -69,6 +69,7 @@ class Bench:
         ("sip:as.example", PEER, "as.example"),
         ("sips:AS.example", PEER, "as.example"),
         ("sips:b.example;maddr=as.example", PEER, "as.example"),
+        ("sips:[2001:DB8:0:0::9]", ("2001:db8:0:0::9", 5061), "2001:db8::9"),
         ("sips:bare.example", ("192.0.2.9", 5071), "bare.example"),
         ("sips:tcp.example", PEER, "tcp.example"),
         ("sips:tcp.example:5099", ("192.0.2.9", 5099), "tcp.example"),
