@@ -79,7 +79,7 @@ def uri_params(draw: st.DrawFn) -> tuple[str, Params]:
 @st.composite
 def sip_uris(draw: st.DrawFn) -> tuple[str, SipUri]:
     scheme = draw(st.sampled_from(["sip", "sip", "sips"]))
-    user = draw(st.one_of(st.none(), escaping(USER)))
+    user = draw(st.one_of(st.none(), escaping(USER), st.sampled_from(["a,b", "a;b?c", "+1(2)"])))
     password = None if user is None else draw(st.one_of(st.none(), st.none(), escaping(UNRESERVED + "&=+$,", 0)))
     host, port = draw(hosts), draw(ports)
     params_text, params = draw(uri_params())

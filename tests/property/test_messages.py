@@ -3,6 +3,7 @@
 import contextlib
 
 from hypothesis import example, given
+from hypothesis import strategies as st
 
 from sip_damage import damaged
 from sip_messages import Written, messages
@@ -46,7 +47,16 @@ def test_every_typed_header_says_what_was_written(written: Written) -> None:
         assert [getattr(message, key.replace("-", "_"))] == (said(key) or [None])
     for key in ("authorization", "www-authenticate"):
         assert [parse_auth(value) for value in message.get_all(key)] == said(key)
+    for key in ("subject", "user-agent"):
+        assert message.get_all(key) == said(key)
     assert message.body == written.body
+
+
+@given(messages(framed=True), st.binary(min_size=1, max_size=9))
+def test_what_follows_the_body_in_a_datagram_is_no_part_of_it(written: Written, more: bytes) -> None:
+    message = parse_message(written.data + more)
+    assert isinstance(message, Request | Response)
+    assert message == read(written)
 
 
 @given(messages())
