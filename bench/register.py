@@ -172,6 +172,7 @@ def figures(candidates: list[Candidate]) -> str:
 
 def publish(candidates: list[Candidate], arguments: argparse.Namespace) -> None:
     version = subprocess.run(["kamailio", "-v"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    version = version.removeprefix("version: ").strip()
     length = f"{arguments.registrations} registrations" if arguments.registrations else f"{arguments.seconds:g} s"
     report.publish(
         arguments.page,
