@@ -120,7 +120,7 @@ def instructions(work: Work, data: bytes) -> int:
 @pytest.mark.parametrize("name", GROWING)
 def test_twice_the_input_is_not_more_than_twice_the_instructions(name: str) -> None:
     work, grown = GROWING[name]
-    work(grown(8))
+    instructions(work, grown(192))  # Python 3.12 and later count the instructions of a function from its second run on
     once, twice = instructions(work, grown(96)), instructions(work, grown(192))
     assert twice <= 2.05 * once + 50, f"{once} instructions, then {twice}"
 
