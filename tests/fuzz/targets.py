@@ -26,6 +26,7 @@ from talkburst.sip.headers import (
 )
 from talkburst.sip.message import Message, Request, Response, response_to
 from talkburst.sip.parser import Malformed, parse_message
+from talkburst.sip.stun import answer, is_stun
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uri import UriError, parse_uri
 
@@ -199,6 +200,17 @@ def engine(data: bytes) -> None:
     assert sum(1 for outcome in outcomes if not (isinstance(outcome, Response) and outcome.status < 200)) == 1
 
 
+def stun(data: bytes) -> None:
+    """A datagram on a UDP port that may be a keep-alive; what answers it is no larger than that has to be."""
+    if not is_stun(data):
+        return
+    told = answer(data, PEER)
+    if told is not None:
+        assert is_stun(told)
+        assert len(told) <= len(data) + 24
+        assert answer(told, PEER) is None
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (message, stream, header, uri, digest, engine)
+    target.__name__: target for target in (message, stream, header, uri, digest, engine, stun)
 }

@@ -30,6 +30,7 @@ from talkburst.sip.flow import Address, Flow, Listener, is_literal
 from talkburst.sip.journal import Journal
 from talkburst.sip.locating import Located
 from talkburst.sip.message import Request, Response
+from talkburst.sip.stun import answer, is_stun
 from talkburst.sip.transaction.client import Failure, Outcome
 from talkburst.sip.transaction.key import client_key
 from talkburst.store.state import StateStore
@@ -235,10 +236,21 @@ class SipNode:
     # In
 
     def _on_datagram(self, listener: Listener, data: bytes, remote: Address, local: str) -> None:
+        if data[:1] < b"@" and is_stun(data):
+            self._answer_stun(listener, data, remote, local)
+            return
         now = self.now()
         if data.strip(b"\r\n\0"):
             self._trace.message(data, self._shown[listener.name], remote, False, "sip", "UDP", now)
         self.receive(data, self._flow(listener, remote, local), now)
+
+    def _answer_stun(self, listener: Listener, data: bytes, remote: Address, local: str) -> None:
+        """A keep-alive (RFC 5626 8): answered whatever else waits, from where it came to, and in no trace."""
+        told = answer(data, remote)
+        self.engine.counters["stun_dropped" if told is None else "stun_answered"] += 1
+        if told is not None:
+            with suppress(OSError):  # who does not hear the answer asks again
+                self._sockets[listener.name].send(told, remote, local)
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """A message came."""
