@@ -66,8 +66,9 @@ interop: $(VENV)/.installed-test ## the tests with programs of others: SIPp, tsh
 torture: $(VENV)/.installed-test ## sends the torture messages of RFC 4475 and 5118, writes docs/torture.md
 	@PYTHONPATH=tests/acceptance:tests/torture $(BIN)/python -m torture_page docs/torture.md
 
-diagrams: $(VENV)/.installed ## draws the state machines from their tables, into docs/state-machines.md
+diagrams: $(VENV)/.installed ## state machines from their tables, deviations from their marks: docs/state-machines.md, docs/deviations.md
 	@PYTHONPATH=tests/diagrams $(BIN)/python -m state_machines docs/state-machines.md
+	@PYTHONPATH=tests/diagrams $(BIN)/python -m deviations docs/deviations.md
 
 fuzz: $(FUZZ_VENV)/.installed-fuzz ## looks for bytes that break the SIP stack, for SECONDS=60; keeps what it finds in tests/fuzz
 	@$(FUZZ_VENV)/bin/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),60)

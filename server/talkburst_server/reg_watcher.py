@@ -22,8 +22,8 @@ from talkburst_server.users import PocContact, address_of_record
 TAG: Final = "+g.poc.talkburst"
 
 # Ends after which asking again brings nothing before the next third-party REGISTER.
-# DEVIATION(RFC 6665 4.1.3): a subscriber should come back at once after "deactivated". A core says it of a user who is
-# not registered any more, and would answer 480 for as long as one asks.
+# DEVIATION(RFC 6665 4.1.3): nobody comes back at once after "deactivated". A core says it of a user who is not
+# registered any more, and would answer 480 for as long as one asks.
 _FINAL_REASONS: Final = frozenset({"deactivated", "rejected", "noresource", "invariant"})
 
 

@@ -55,8 +55,9 @@ class Listener(NamedTuple):
     def hostport(self) -> str:
         """What a URI that leads here has after `sip:` or `@`; the transport is named unless it is UDP.
 
-        DEVIATION(RFC 5630 3.1.4): `transport=tls` is not to be written. An address with a port has no other way to say
-        that it wants TLS where the request is not SIPS, and without it a peer would send plain text to a TLS port.
+        DEVIATION(RFC 5630 3.1.4): `transport=tls` is written, though deprecated. An address with a port has no other
+        way to say that it wants TLS where the request is not SIPS, and without it a peer would send plain text to a
+        TLS port.
         """
         return self.sent_by if self.transport == "UDP" else f"{self.sent_by};transport={self.transport.lower()}"
 

@@ -12,8 +12,8 @@ Facts the tables rest on:
 - What a state does not list in its row must stand in its set of ignored events; anything else is an error of ours.
 - DEVIATION(RFC 3261 17.1.1.2): a transport failure after the final response ends the transaction without telling the
   user, who was promised one outcome and has it.
-- A transport failure under a server transaction leaves it where it is, as RFC 6026 has it for INVITE.
-  DEVIATION(RFC 3261 17.2.4): for other methods too. A retransmitted request then finds the stored answer.
+- DEVIATION(RFC 3261 17.2.4): a transport failure under a server transaction leaves it where it is, for every method,
+  as RFC 6026 has it for INVITE. A retransmitted request then finds the stored answer.
 """
 
 from __future__ import annotations
