@@ -1,8 +1,9 @@
 """STUN on a SIP port, as far as keep-alives need it: a Binding Request is told where it came from.
 
 RFC 5626 3.5.2 and 8 over RFC 8489, without authentication. Nothing is kept between two requests: a Binding Request may
-be answered anew as often as it comes (RFC 8489 6.3.1). DEVIATION(RFC 8489 6.3.1.1): no SOFTWARE, so that an answer has
-at most 24 bytes more than what it answers.
+be answered anew as often as it comes (RFC 8489 6.3.1).
+
+DEVIATION(RFC 8489 6.3.1.1): no SOFTWARE is sent, so that an answer has at most 24 bytes more than what it answers.
 """
 
 from __future__ import annotations
