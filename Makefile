@@ -38,7 +38,7 @@ test: $(VENV)/.installed-test check ## gates (ruff, mypy --strict, import-linter
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not longer" $(PYTEST)
 
 test-all: $(VENV)/.installed-test check ## gates, the other Pythons, the compiled wheel, then every test, the longer ones too
-	@$(MAKE) --no-print-directory test-pythons \
+	@$(MAKE) --no-print-directory test-pythons WORKERS=2 \
 	  PYTHONS="$(filter-out $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'),$(PYTHONS))"
 	@$(MAKE) --no-print-directory test-wheel WORKERS=2
 	$(BIN)/python -m pytest $(AT_ONCE) $(PYTEST)
