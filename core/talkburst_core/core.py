@@ -221,7 +221,7 @@ class Core:
             return
         asserted = self._identification.identify(request, transaction.flow, now)
         if isinstance(asserted, Refusal):
-            self.proxy.respond(transaction, asserted.status, now, asserted.reason, asserted.headers)
+            transaction.refuse(asserted.status, now, asserted.reason, asserted.headers)
             return
         assert_identity(request, asserted)
         self._authentication.use_up(request, PROXY)
@@ -270,7 +270,7 @@ class Core:
     def _refuse(self, transaction: ServerTransaction, status: int, why: str, now: float) -> None:
         request = transaction.request
         self._decide(f"{status} to {request.method}: {why}", {"call_id": request.call_id})
-        self.proxy.respond(transaction, status, now)
+        transaction.refuse(status, now)
 
     def _charging(self, request: Request | None) -> str:
         """P-Charging-Vector (RFC 7315 4.6): the core is the first that can be trusted to make one."""

@@ -131,7 +131,7 @@ class Inbound:
     def _hand_over(self, transaction: ServerTransaction, now: float) -> None:
         """Give a new request to the user."""
         if self._engine.user is None:
-            transaction.respond(self._answer(transaction.request, 501, to_tag=transaction.to_tag), now)
+            transaction.refuse(501, now, headers=self._own_headers())
             return
         self._guarded(transaction, now, lambda user: user.on_request(transaction, transaction.request, now))
 
@@ -142,16 +142,13 @@ class Inbound:
             call(self._engine.user)
         except (HeaderError, UriError) as error:
             self._engine.counters["malformed"] += 1
-            self._answer_failure(transaction, 400, f"Bad Request: {error}", now)
+            if not transaction.final_sent:
+                transaction.refuse(400, now, _one_line(f"Bad Request: {error}"), self._own_headers())
         except Exception:
             self._engine.counters["user_error"] += 1
-            self._answer_failure(transaction, 500, None, now)
+            if not transaction.final_sent:
+                transaction.respond(self._answer(transaction.request, 500, to_tag=transaction.to_tag), now)
             raise
-
-    def _answer_failure(self, transaction: ServerTransaction, status: int, reason: str | None, now: float) -> None:
-        if not transaction.final_sent:
-            answer = self._answer(transaction.request, status, reason, to_tag=transaction.to_tag)
-            transaction.respond(answer, now)
 
     def failure(self, promise: Response) -> Response:
         """A 500 in place of another response to the same request."""
@@ -200,14 +197,12 @@ class Inbound:
         self._engine.transmit(destination, answer.to_bytes(), answer)
 
     def _answer(self, request: Request, status: int, reason: str | None = None, to_tag: str | None = None) -> Response:
-        software = self._engine.software
-        return response_to(
-            request,
-            status,
-            None if reason is None else _one_line(reason),
-            to_tag=to_tag,
-            headers=[("Server", software)] if software else [],
-        )
+        reason = None if reason is None else _one_line(reason)
+        return response_to(request, status, reason, to_tag=to_tag, headers=self._own_headers())
+
+    def _own_headers(self) -> list[tuple[str, object]]:
+        """What every answer of the engine's own says."""
+        return [("Server", self._engine.software)] if self._engine.software else []
 
 
 def _is_on_the_way(response: Response, request: Request) -> bool:

@@ -36,7 +36,6 @@ from .outbound import MARK
 from .recent import Recent
 from .response_context import FailureHandler, Outgoing, ResponseContext
 from .sips import as_sips, calls_for_sips
-from .stateless import fixed_tag
 from .timers import Timer
 from .transaction.server import ServerTransaction
 from .uri import SipUri, Uri, UriError, parse_uri
@@ -120,7 +119,7 @@ class Proxy:
         if refusal is None:
             return True
         status, reason, headers = refusal
-        self.respond(transaction, status, now, reason, headers)
+        transaction.refuse(status, now, reason, headers)
         return False
 
     def respond(
@@ -131,13 +130,7 @@ class Proxy:
         reason: str | None = None,
         headers: Iterable[tuple[str, object]] = (),
     ) -> None:
-        """A response of the proxy's own. What asks a stranger for credentials is not kept for an INVITE."""
-        if status == 407 and transaction.request.method == "INVITE":
-            request = transaction.request
-            transaction.respond_once(
-                response_to(request, status, reason, to_tag=fixed_tag(request), headers=headers), now
-            )
-            return
+        """A response of the proxy's own, to somebody whom it knows; others are refused by the transaction."""
         response = response_to(transaction.request, status, reason, to_tag=transaction.to_tag, headers=headers)
         self._engine.respond(transaction, response, now)
 

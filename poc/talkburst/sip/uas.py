@@ -94,7 +94,11 @@ class Uas:
             self._methods[request.method](transaction, request, now)
         else:
             status, reason, headers = refusal
-            self.reply(transaction, status, now, reason, headers)
+            if "INVITE" in self._methods:
+                self.reply(transaction, status, now, reason, headers)
+            else:
+                software: list[tuple[str, object]] = [("Server", self._software)] if self._software else []
+                transaction.refuse(status, now, reason, headers + software)
 
     def on_ack(self, request: Request, flow: Flow, now: float) -> None:
         """An ACK that belongs to no transaction has nothing to acknowledge here, and no answer. RFC 3261 17.2.3."""

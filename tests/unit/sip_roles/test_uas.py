@@ -21,7 +21,7 @@ HEADERS = """
 class Bench:
     def __init__(self, net: Any, **options: Any) -> None:
         self.net = net
-        engine = net.engine(OURS)
+        engine = self.engine = net.engine(OURS)
         self.taken: list[Request] = []
         self.uas = Uas(
             engine,
@@ -214,3 +214,11 @@ def test_a_cancelled_invite_ends_with_487(bench: Bench) -> None:
 
 def test_a_stray_ack_has_no_answer(bench: Bench) -> None:
     assert bench.ask("ACK") == []
+
+
+def test_an_invite_that_nobody_serves_is_refused_once_and_not_kept(bench: Bench) -> None:
+    """RFC 3261 26.3.2.4: its source may be forged, and the victim is not to hear of it eleven times."""
+    first = bench.ask("INVITE")
+    assert first[0] == "SIP/2.0 405 Method Not Allowed"
+    assert bench.engine.servers == {}
+    assert bench.ask("INVITE") == first

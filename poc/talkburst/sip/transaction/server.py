@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from talkburst.sip.flow import Flow
 from talkburst.sip.message import Request, Response, response_to
 from talkburst.sip.methods import KNOWN_METHODS
+from talkburst.sip.stateless import fixed_tag
 from talkburst.sip.transaction.client import signal_of
 from talkburst.sip.transaction.key import ServerKey
 from talkburst.sip.transaction.machine import Transaction, TransactionLayer
@@ -111,14 +112,20 @@ class ServerTransaction(Transaction):
         self._send(response)
         self._shrink(response)
 
-    def respond_once(self, response: Response, now: float) -> None:
-        """Send a final response and forget the request: neither it nor its ACK is waited for (RFC 3261 26.3.2.4).
+    def refuse(
+        self, status: int, now: float, reason: str | None = None, headers: Iterable[tuple[str, object]] = ()
+    ) -> None:
+        """Answer somebody who has not proved anything with a final response that is no success (RFC 3261 26.3.2.4).
 
-        For whoever has not proved anything yet: an INVITE with a forged source must not have its refusal repeated to
-        the victim until an ACK comes. A retransmitted request is a new one, so `response` should be the same for it.
+        An INVITE with a forged source must not have its refusal repeated to the victim until an ACK comes: it is sent
+        once and the request forgotten. A retransmitted INVITE is a new one then, and gets the same response.
         """
+        request = self.request
+        if request.method != "INVITE" or self.state is not self.machine.initial:
+            self.respond(response_to(request, status, reason, to_tag=self.to_tag, headers=headers), now)
+            return
         self.final_sent = True
-        self._send(response)
+        self._send(response_to(request, status, reason, to_tag=fixed_tag(request), headers=headers))
         self.state = State.TERMINATED
         self._enter(now)
 
