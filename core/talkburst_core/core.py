@@ -223,6 +223,10 @@ class Core:
         if isinstance(asserted, Refusal):
             transaction.refuse(asserted.status, now, asserted.reason, asserted.headers)
             return
+        if request.method == "REGISTER" and self._claims.private_id(request.to.uri.addr_of_record()) is not None:
+            # Application servers believe a REGISTER that comes from us (TS 24.229 5.4.1.7), whoever made it.
+            self._refuse(transaction, 403, f"{request.to.uri} has no other registrar than this core", now)
+            return
         assert_identity(request, asserted)
         self._authentication.use_up(request, PROXY)
         request.set("P-Charging-Vector", self._charging(None))

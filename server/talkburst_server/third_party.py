@@ -123,6 +123,12 @@ class ThirdPartyRegistrar:
             self._decide("third-party REGISTER refused: the peer is not in trust.peers", facts)
             self._uas.reply(transaction, 403, now, "Peer is not trusted to register users")
             return
+        passed_on = request.get("P-Asserted-Identity")
+        if passed_on is not None:
+            # The core lets no client's request by without it, and puts none in its own (TS 24.229 5.4.1.7).
+            self._decide(f"third-party REGISTER refused: passed on for {passed_on}", facts)
+            self._uas.reply(transaction, 403, now, "Not the core's own")
+            return
         user = request.to.uri
         if not isinstance(user, SipUri | TelUri):
             self._decide("third-party REGISTER refused: To is neither a SIP nor a tel URI", facts)

@@ -45,6 +45,35 @@ def test_requests_for_another_domain_are_passed_on_with_the_users_identity(regis
     assert not registered.reasons("third-party REGISTER")
 
 
+@pytest.mark.parametrize(
+    "to",
+    [
+        "<sip:bob@ims.example>",
+        "<sip:bob@ims.example>;tag=forged",
+        "<sip:%62ob@IMS.example>",
+        "sip:alice@ims.example",
+        "<tel:+12025550102>",
+    ],
+)
+@pytest.mark.parametrize("route", ["", "Route: <sip:127.0.0.2:5070;lr>", "Route: <sip:127.0.0.1:5054;lr>"])
+def test_no_user_registers_one_of_ours_elsewhere_for_application_servers_believe_the_core(
+    registered, to: str, route: str
+) -> None:
+    """TS 24.229 5.4.1.7: what an application server is told of registrations comes from us; so does this REGISTER."""
+    (answer,) = registered.client(f"""
+        REGISTER sip:127.0.0.2:5070 SIP/2.0
+        From: <sip:scscf.ims.example>;tag=a
+        To: {to}
+        Call-ID: forged
+        CSeq: 1 REGISTER
+        Contact: <sip:127.0.0.1:5090>
+        Expires: 0
+        {route or "Subject: no Route"}
+    """)
+    assert (answer.line, answer.to) == ("SIP/2.0 403 Forbidden", ("127.0.0.1", 5090))
+    assert registered.reasons("403 to REGISTER: ")
+
+
 def test_strangers_and_users_with_a_wrong_password_get_the_same_answers(bench) -> None:
     """RFC 3261 10.3 step 3 comes before steps 4 and 5: nobody learns from the registrar who is a user."""
 

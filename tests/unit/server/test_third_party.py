@@ -43,6 +43,16 @@ def test_untrusted_peer_is_403_and_leaves_no_trace(bench, source):
     assert bench.said("not in trust.peers") == [{"user": ALICE, "peer": source[0], "call_id": "core1"}]
 
 
+@pytest.mark.parametrize("expires", [0, 3600])
+def test_what_the_core_passes_on_for_a_client_is_no_third_party_registration(registered, expires):
+    """TS 24.229 5.4.1.7: the core's own has nobody asserted in it, one that it passes on says whose it is."""
+    known = registered.server.third_party.registrations[0].expires_at
+    (answer,) = registered.third_party(expires=expires, P_Asserted_Identity="<sip:mallory@ims.example>")
+    assert answer.status == 403
+    assert [each.expires_at for each in registered.server.third_party.registrations] == [known]
+    assert registered.said("passed on for <sip:mallory@ims.example>")
+
+
 def test_contact_expires_goes_before_the_header(bench):
     answer, _ = bench.third_party(expires=100, Contact="<sip:127.0.0.1:5054>;expires=700")
     assert answer.get("Expires") == "700"
