@@ -18,8 +18,9 @@ from talkburst.sip.transaction.key import MAGIC_COOKIE, ServerKey
 _VIA = re.compile(r"SIP/2\.0/[A-Z]+ ([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?((?:;[^\s;,\"<>]+)*)")
 _CSEQ = re.compile(r"([0-9]{1,10}) +([A-Z]+)")
 _COPIED = {"via": 0, "v": 0, "from": 1, "f": 1, "to": 2, "t": 2, "call-id": 3, "i": 3, "cseq": 4}
+_BLANK = ("", " ", "\t")
 # What ends something, or is about a request that was taken already: serving it makes the load less.
-_ENDING = frozenset({"ACK", "CANCEL", "BYE", "PRACK"})
+ENDING = frozenset({"ACK", "CANCEL", "BYE", "PRACK"})
 
 
 class FirstLook(NamedTuple):
@@ -38,19 +39,22 @@ class FirstLook(NamedTuple):
     @property
     def goes_first(self) -> bool:
         """Part of what was begun: it is served before anything new is begun."""
-        return self.in_dialog or self.method in _ENDING
+        return self.in_dialog or self.method in ENDING
 
 
 def first_look(data: bytes) -> FirstLook | None:
     """Reads a request; None for one that has to be parsed to be understood, which may be broken as well."""
-    lines = data.partition(b"\r\n\r\n")[0].decode("utf-8", "surrogateescape").split("\r\n")
+    head = data.partition(b"\r\n\r\n")[0].decode("utf-8", "surrogateescape")
+    lines = head.split("\r\n")
+    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+        return None
     method = lines[0].partition(" ")[0]
     if not lines[0].endswith(" SIP/2.0") or not (method.isascii() and method.isalpha() and method.isupper()):
         return None
     fields: list[list[str]] = [[], [], [], [], []]
     for line in lines[1:]:
         name, colon, _ = line.partition(":")
-        if not colon or name[:1] in ("", " ", "\t"):
+        if not colon or name[:1] in _BLANK or name[-1:] in _BLANK:
             return None
         place = _COPIED.get(name.lower())
         if place is not None:
@@ -72,6 +76,8 @@ def _look_at(method: str, vias: list[str], copied: list[str]) -> FirstLook | Non
     if not branch.startswith(MAGIC_COOKIE) or branch == MAGIC_COOKIE or not _is_unstamped(params):
         return None
     number, host, port = int(sequence[1]), via[1], int(via[2] or DEFAULT_PORT)
+    if not 0 < port < 65536 or params.lower().count(";branch=") > 1:
+        return None
     key = ServerKey(branch, host.lower(), port, method, number)
     in_dialog = ";tag=" in to.rpartition(">")[2].replace(" ", "").lower()
     tag = stateless_tag(branch, from_, call_id, number)
@@ -84,12 +90,12 @@ def unavailable(look: FirstLook, flow: Flow, longest: int, software: str) -> tup
     The request is welcome again in `longest` seconds, or sooner. Not for an ACK, which nobody answers.
     """
     address, port = flow.remote
-    params, target = look.params, flow
+    params, target, received = look.params, flow, address.partition("%")[0]  # as `record_source` has it
     if _asks_for_port(params):
         stamped = "".join(f";{each}" for each in params.split(";")[1:] if each != "rport")
-        stamped += f";rport={port};received={address}"
+        stamped += f";rport={port};received={received}"
     else:
-        stamped = params if unbracketed(look.host).lower() == address else f"{params};received={address}"
+        stamped = params if unbracketed(look.host).lower() == address else f"{params};received={received}"
         if not flow.reliable:
             target = flow._replace(remote=(address, look.port))
     from_, to, call_id, cseq = look.copied

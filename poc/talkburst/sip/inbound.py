@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from talkburst.sip.first_look import ENDING
 from talkburst.sip.flow import Flow, default_port, unbracketed
 from talkburst.sip.headers import HeaderError, Via, parse_via
 from talkburst.sip.message import REASONS, Request, Response, response_to
@@ -173,7 +174,7 @@ class Inbound:
                 new = not message.to.tag and server_key(message) not in self._engine.servers
             except HeaderError:
                 new = False
-            if new and message.method != "ACK":
+            if new and message.method not in ENDING:
                 self._refuse(message, flow)
                 return
         self.receive(data, flow, now)

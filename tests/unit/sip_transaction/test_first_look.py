@@ -98,6 +98,14 @@ def test_what_was_begun_goes_first(data: bytes, first: bool) -> None:
         made("Via: SIP/2.0/UDP 192.0.2.9:5070;branch=old"),
         made("Via: SIP/2.0/UDP 192.0.2.9:5070"),
         made("X: no Via"),
+        made("Via: SIP/2.0/UDP 192.0.2.9:0;branch=z9hG4bKa1"),
+        made("Via: SIP/2.0/UDP 192.0.2.9:65536;branch=z9hG4bKa1"),
+        made("Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKa1;branch=z9hG4bKa2"),
+        made("Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKa1;Branch=z9hG4bKa2"),
+        made("Via : SIP/2.0/UDP 192.0.2.8;branch=z9hG4bKa0\n" + USUAL),
+        made("Via\t: SIP/2.0/UDP 192.0.2.8;branch=z9hG4bKa0\n" + USUAL),
+        made().replace(b"Max-Forwards: 70", b"X: y\nMax-Forwards: 70"),
+        made().replace(b"Max-Forwards: 70", b"X: y\rMax-Forwards: 70"),
         made("X: folded\n " + USUAL),
         made().replace(b"CSeq: 7 MESSAGE", b"CSeq: 7 OPTIONS"),
         made().replace(b"CSeq: 7 MESSAGE", b"CSeq: x MESSAGE"),
@@ -114,6 +122,26 @@ def test_what_was_begun_goes_first(data: bytes, first: bool) -> None:
 )
 def test_what_is_unusual_is_left_to_the_parser(data: bytes) -> None:
     assert first_look(data) is None
+
+
+def test_where_a_request_came_from_is_told_without_what_only_we_can_read() -> None:
+    """RFC 4007 11: a scope means something to one machine alone."""
+    flow = Flow("UDP", ("fe80::1%eth0", 5060), ("fe80::9%eth0", 5070), listener="main")
+    look = first_look(made("Via: SIP/2.0/UDP there.example:5071;branch=z9hG4bKa1;rport"))
+    assert look is not None
+    target, answer = unavailable(look, flow, 10, "")
+    assert target == flow
+    assert parse_message(answer).via.params["received"] == "fe80::9"
+
+
+@pytest.mark.parametrize("method", ["CANCEL", "BYE", "PRACK"])
+def test_what_ends_something_is_taken_however_it_is_written(make_bench, method: str) -> None:
+    bench = make_bench()
+    data = made(method=method).replace(b"Max-Forwards: 70", b"Max-Forwards:\r\n 70")
+    assert first_look(data) is None
+    bench.engine.receive_overloaded(data, bench.flow, bench.now)
+    assert bench.engine.counters["overload"] == 0
+    assert [each.method for each in bench.engine.servers] == [method]
 
 
 def test_overload_keeps_nothing_and_serves_what_was_begun(make_bench) -> None:
