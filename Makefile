@@ -46,10 +46,10 @@ test-all: $(VENV)/.installed-test check ## gates, the other Pythons, the compile
 test-pythons: ## unit and flow tests on each of PYTHONS="3.11 3.13", each in an environment of its own
 	@for version in $(PYTHONS); do tests/with-python $$version $(AT_ONCE) $(FLOW_TESTS) || exit 1; done
 
-wheel: dist/.compiled ## dist/: a wheel with the SIP stack compiled by mypyc (wants a C compiler and Python.h), and a pure one
+wheel: dist/.compiled ## dist/: a wheel with SIP stack and core compiled by mypyc (wants a C compiler and Python.h), and a pure one
 
 test-wheel: .venv-compiled/.installed ## the tests on the compiled wheel, in an environment of its own
-	COMPILED=talkburst.sip.parser .venv-compiled/bin/python -m pytest $(AT_ONCE) -m "not longer" $(PYTEST)
+	COMPILED="talkburst.sip.parser talkburst_core.registrar" .venv-compiled/bin/python -m pytest $(AT_ONCE) -m "not longer" $(PYTEST)
 
 check: $(VENV)/.installed-test ## the gates alone
 	$(BIN)/ruff check .
@@ -83,8 +83,9 @@ bench: .venv-bench/.peers .venv-bench-compiled/.bench ## cost of a message besid
 bench-memory: $(BENCH_VENV)/.bench ## bytes that a binding costs, with 100,000 users (BUILD=compiled)
 	@$(BENCH_VENV)/bin/python bench/memory.py $(BENCH)
 
-bench-register: $(BENCH_VENV)/.bench ## cost of a registration beside Kamailio's (ROUNDS=3 SECONDS=5 BUILD=compiled)
-	@$(BENCH_VENV)/bin/python bench/register.py --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),5) $(BENCH)
+bench-register: .venv-bench/.bench .venv-bench-compiled/.bench ## cost of a registration, plain, compiled and Kamailio's (ROUNDS=3 SECONDS=5)
+	@.venv-bench/bin/python bench/register.py --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),5) \
+	  --compiled .venv-bench-compiled/bin/python $(BENCH)
 
 bench-flow: $(BENCH_VENV)/.bench ## cost of the flow with USERS=10000 registered (FLOW=--peers for Kamailio's, BUILD=compiled)
 	@$(BENCH_VENV)/bin/python bench/flow.py --users $(USERS) $(FLOW)
@@ -131,7 +132,7 @@ dist/.compiled: hatch_build.py pyproject.toml $(SOURCES) | $(VENV)/bin/pip
 	@rm -rf dist && mkdir dist
 	@test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" && command -v cc >/dev/null || { \
 	  echo "make: compiling wants a C compiler and Python.h. On Debian or Ubuntu: apt-get install gcc python3-dev; on Fedora: dnf install gcc python3-devel" >&2; exit 1; }
-	@echo "compiling with mypyc, about a minute ..."
+	@echo "compiling with mypyc, some two minutes ..."
 	@HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	@ls dist/*.whl

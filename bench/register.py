@@ -125,20 +125,34 @@ def start(arguments: argparse.Namespace, place: Path, opened: contextlib.ExitSta
         opened.callback(candidate.server.stop)
         return candidate
 
-    ours = arguments.python
+    def pair(rival: Candidate, name: str, files: Path, store: str) -> list[Candidate]:
+        """A Kamailio, and every build of ours that does what it does."""
+        return [
+            added(rival),
+            *(
+                added(Candidate(f"{name}, {build}", talkburst(python, place / f"{name}-{build}", files, store), TIMER_J,
+                                True, rival.name))
+                for build, python in builds(arguments)
+            ),
+        ]  # fmt: skip
+
+    in_memory = Candidate("Kamailio, memory", kamailio(place / "k-memory"), 0.5, False)
+    durable = Candidate("Kamailio, SQLite (db_mode 1)", kamailio(place / "k-sqlite", durable=True), 0.5, False)
+    telling = kamailio(place / "k-told", server=application_server)
+    third_party = Candidate("Kamailio, memory, third-party REGISTER", telling, KAMAILIO_TRANSACTION, False)
     return [
-        added(Candidate("Kamailio, memory", kamailio(place / "k-memory"), 0.5, False)),
-        added(Candidate("talkburst core, memory", talkburst(ours, place / "memory", plain, "memory"), TIMER_J, True,
-                        "Kamailio, memory")),
-        added(Candidate("Kamailio, SQLite (db_mode 1)", kamailio(place / "k-sqlite", durable=True), 0.5, False)),
-        added(Candidate("talkburst core, SQLite", talkburst(ours, place / "sqlite", plain, "sqlite"), TIMER_J, True,
-                        "Kamailio, SQLite (db_mode 1)")),
-        added(Candidate("Kamailio, memory, third-party REGISTER",
-                        kamailio(place / "k-told", server=application_server), KAMAILIO_TRANSACTION, False)),
-        added(Candidate("talkburst core, memory, third-party REGISTER",
-                        talkburst(ours, place / "told", told, "memory"), TIMER_J, True,
-                        "Kamailio, memory, third-party REGISTER")),
-    ]  # fmt: skip
+        *pair(in_memory, "talkburst core, memory", plain, "memory"),
+        *pair(durable, "talkburst core, SQLite", plain, "sqlite"),
+        *pair(third_party, "talkburst core, memory, third-party REGISTER", told, "memory"),
+    ]
+
+
+def builds(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """What is measured of ours: names of builds, and the interpreters that have them."""
+    found = [("plain", arguments.python)]
+    if arguments.compiled:
+        found.append(("compiled", arguments.compiled))
+    return found
 
 
 def ratios(candidates: list[Candidate]) -> str:
@@ -178,7 +192,8 @@ def publish(candidates: list[Candidate], arguments: argparse.Namespace) -> None:
         arguments.page,
         "The cost of a registration",
         [
-            f"`make bench-register`: {report.build(arguments.python)}; {version}; {report.machine()}.",
+            f"`make bench-register`: {'; '.join(report.build(python) for _, python in builds(arguments))};"
+            f" {version}; {report.machine()}.",
             ratios(candidates),
             figures(candidates),
             "REGISTER, 401, REGISTER with credentials, 200 is one registration. CPU: what the kernel counted for all"
@@ -201,6 +216,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--python", default=sys.executable, help="the interpreter that has talkburst (default: this one)"
     )
+    parser.add_argument("--compiled", default="", help="an interpreter that has the compiled wheel, measured beside it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of load, for each registrar and round (default 5)")
     parser.add_argument("--registrations", type=int, default=0, help="so many instead of --seconds")

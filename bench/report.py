@@ -11,18 +11,19 @@ from pathlib import Path
 
 BUILD_PROBE = """
 import os, platform, sys, sysconfig
-import talkburst.sip.parser as parser
+import talkburst.sip.parser, talkburst_core.registrar
 # Debian's own is built with a profile, and does not say so.
 debian = sys.base_prefix == "/usr" and os.path.exists("/etc/debian_version")
 optimised = debian or "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-compiled = not parser.__file__.endswith(".py")
+rooms = {"talkburst.sip": talkburst.sip.parser, "talkburst_core": talkburst_core.registrar}
+compiled = " and ".join(name for name, module in rooms.items() if not module.__file__.endswith(".py"))
 print(f"{platform.python_implementation()} {platform.python_version()}"
-      f" ({'PGO' if optimised else 'no PGO'}), {'compiled' if compiled else 'plain'} talkburst.sip")
+      f" ({'PGO' if optimised else 'no PGO'}), {'compiled ' + compiled if compiled else 'plain talkburst.sip'}")
 """
 
 
 def build(python: str = sys.executable) -> str:
-    """The interpreter and whether the SIP stack is compiled in it, e.g. "CPython 3.11.2 (PGO), plain talkburst.sip"."""
+    """The interpreter and what is compiled in it, e.g. "CPython 3.11.2 (PGO), plain talkburst.sip"."""
     return subprocess.run([python, "-P", "-c", BUILD_PROBE], capture_output=True, text=True, check=True).stdout.strip()
 
 
