@@ -40,13 +40,14 @@ from talkburst_core.reg_event import RegEvent
 from talkburst_core.registrar import TABLE as REGISTRATIONS
 from talkburst_core.registrar import Registrar
 from talkburst_core.registration_event import RegistrationEvent
+from talkburst_core.registration_update import OUTBOUND
 from talkburst_core.routing import RECORD_ROUTED, Routing
 from talkburst_core.third_party import TABLE as TOLD
 from talkburst_core.third_party import ThirdPartyRegistration
 from talkburst_core.tolerance import Tolerance
 
 ORIGINATING: Final = "orig"
-SUPPORTED: Final = ("path",)
+SUPPORTED: Final = ("path", OUTBOUND)
 KEYS: Final = "keys"
 _NONCE: Final = "nonce"
 
@@ -119,6 +120,7 @@ class Core:
             claims=self._claims,
             service_route=self._service_route,
             charging=self._charging,
+            flow_timer=lambda flow: self.policy.flow_timer if flow.reliable else self.policy.flow_timer_udp,
             decide=self._decide,
             on_event=self._on_registration,
             limits=self.policy.limits,

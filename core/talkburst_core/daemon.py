@@ -236,6 +236,8 @@ def _policy(whole: Settings) -> Policy:
         uri=settings.uri,
         realm=settings.realm,
         limits=Limits(settings.expires_min, settings.expires_max),
+        flow_timer=settings.flow_timer,
+        flow_timer_udp=settings.flow_timer_udp,
         challenge_all=settings.auth_requests == "challenge",
         notify_interval=settings.notify_interval,
         notify_first=settings.notify_first,

@@ -15,6 +15,8 @@ class Policy:
     uri: str = "sip:scscf.ims.example"
     realm: str = ""
     limits: Limits = field(default_factory=Limits)
+    flow_timer: int = 120
+    flow_timer_udp: int = 29
     challenge_all: bool = False
     notify_interval: float = 5.0
     notify_first: bool = False

@@ -21,10 +21,12 @@ from talkburst_core.identity import Claims
 from talkburst_core.profile import Identity, Subscriber, Subscribers
 from talkburst_core.refusal import Refusal
 from talkburst_core.registration_event import RegistrationEvent
-from talkburst_core.registration_update import Limits, Update, update_of
+from talkburst_core.registration_update import OUTBOUND, Limits, Update, update_of
 from talkburst_core.rows import highest_number, registration_from, registration_row
 
 TABLE: Final = "registrations"
+# Seconds beyond Flow-Timer that a keep-alive may take to get here (RFC 5626 5.4).
+GRACE: Final = 20.0
 
 OnEvent = Callable[[Registration, RegistrationEvent | None, float], None]
 """Told after every change, and of what it means for application servers; None when it means nothing to them."""
@@ -32,7 +34,8 @@ OnEvent = Callable[[Registration, RegistrationEvent | None, float], None]
 
 @dataclass(slots=True)
 class Registrar:
-    """The bindings of all subscribers. `service_route` and `charging` give header values of the 200 and of events.
+    """The bindings of all subscribers. `service_route` and `charging` give header values of the 200 and of events,
+    `flow_timer` the seconds between keep-alives that devices with `outbound` are asked for; 0 asks for none.
 
     `on_event` is to call `save` for the registration that changed. `run` names the process.
     """
@@ -43,6 +46,7 @@ class Registrar:
     claims: Claims
     service_route: Callable[[Flow], str]
     charging: Callable[[Request | None], str]
+    flow_timer: Callable[[Flow], int]
     decide: Decide
     on_event: OnEvent
     limits: Limits = field(default_factory=Limits)
@@ -151,8 +155,15 @@ class Registrar:
             self.decide(f"{refusal.status} to REGISTER: {refusal.reason}", {"call_id": request.call_id})
             return refusal
         self._registrations[who.subscriber.key] = registration
+        flow_timer = self.flow_timer(transaction.flow) if update.outbound and update.direct and update.expires else 0
         response = self._success(transaction, request, registration, now)
+        if update.outbound:
+            response.add("Require", OUTBOUND)
+        if flow_timer:
+            response.add("Flow-Timer", flow_timer)
         self.engine.respond(transaction, response, now)
+        if not update.fetch:
+            self.engine.limit_silence(transaction.flow, flow_timer + GRACE if flow_timer else None)
         if update.fetch:
             self.save(registration)  # the answer shows what may not have been stored yet
         else:

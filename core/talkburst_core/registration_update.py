@@ -16,6 +16,10 @@ from talkburst_core.refusal import Refusal
 DEFAULT_EXPIRES: Final = 3600
 _LARGEST: Final = 2**32 - 1
 _NUMBER: Final = re.compile(r"[0-9]+")
+# RFC 5626 10: c-p-reg = "reg-id" EQUAL 1*DIGIT, from 1 to 2**31 - 1
+_REG_ID: Final = re.compile(r"0*[1-9][0-9]{0,9}")
+_LARGEST_REG_ID: Final = 2**31 - 1
+OUTBOUND: Final = "outbound"
 # qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
 _QVALUE: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 # Every contact is one more request for each that the user gets, and one more line in each 200 to REGISTER.
@@ -50,6 +54,10 @@ class Update:
     flow: Flow
     wishes: list[Wish] = field(default_factory=list)
     wildcard: bool = False
+    outbound: bool = False
+    """It is about the binding of one flow, and the device announced that it keeps flows alive (RFC 5626 4.2.1)."""
+    direct: bool = False
+    """No proxy stands in between."""
 
     @property
     def fetch(self) -> bool:
@@ -77,7 +85,9 @@ def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> 
         return update
     if len(request.contacts) > MOST_CONTACTS:
         return Refusal(403, f"A user has at most {MOST_CONTACTS} contacts")
-    flows = _has_flows(request)
+    flows, outbound = _has_flows(request), _announces_outbound(request)
+    if outbound and not flows:
+        return Refusal(439)
     for contact in request.contacts:
         if (problem := _problem(contact, request, flow)) is not None:
             return Refusal(400, problem)
@@ -85,6 +95,8 @@ def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> 
         if 0 < wanted < min(DEFAULT_EXPIRES, limits.shortest):
             return Refusal(423, "Interval Too Brief", (("Min-Expires", limits.shortest),))
         update.wishes.append(_wish(contact, min(wanted, limits.longest), flows))
+    update.outbound = outbound and any("reg-id" in wish.contact.params for wish in update.wishes)
+    update.direct = len(request.vias) < 2
     made = [wish for wish in update.wishes if wish.expires]
     if len(made) > 1 and any("reg-id" in wish.contact.params for wish in made):
         return Refusal(400, "Contact with reg-id is registered alone")
@@ -100,7 +112,13 @@ def _problem(contact: NameAddr, request: Request, flow: Flow) -> str | None:
     q = contact.params.get("q", "1")
     if q is None or not _QVALUE.fullmatch(q):
         return "q of a Contact is a number from 0 to 1"
+    if "reg-id" in contact.params and not _is_reg_id(contact.params["reg-id"]):
+        return f"reg-id of a Contact is a number from 1 to {_LARGEST_REG_ID}"
     return None
+
+
+def _is_reg_id(text: str | None) -> bool:
+    return text is not None and bool(_REG_ID.fullmatch(text)) and int(text) <= _LARGEST_REG_ID
 
 
 def _insecure(request: Request, flow: Flow) -> str | None:
@@ -118,13 +136,23 @@ def _insecure(request: Request, flow: Flow) -> str | None:
 
 def _has_flows(request: Request) -> bool:
     """Whether the flow that a REGISTER came over leads back to the device: it came from there, or the first proxy keeps
-    one (RFC 5626 6). Else reg-id is to be ignored.
+    one. Else reg-id is to be ignored (RFC 5626 6).
+
+    "The first URI" of a Path is that of the first proxy, the last one written: each puts its own before the others
+    (RFC 3327 5.2).
     """
     if len(request.vias) < 2:
         return True
     path = request.values("Path")
-    first = parse_name_addr(path[0]).uri if path else None
+    first = parse_name_addr(path[-1]).uri if path else None
     return isinstance(first, SipUri) and "ob" in first.params
+
+
+def _announces_outbound(request: Request) -> bool:
+    """Whether the device has a contact for one flow, and wants to be told that it was bound as such."""
+    if not any("reg-id" in contact.params for contact in request.contacts):
+        return False
+    return any(tag.lower() == OUTBOUND for name in ("Supported", "Require") for tag in request.values(name))
 
 
 def _wish(contact: NameAddr, expires: int, flows: bool) -> Wish:

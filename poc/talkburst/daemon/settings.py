@@ -94,6 +94,7 @@ Names = Annotated[list[str], BeforeValidator(_commas)]
 Hosts = dict[str, Annotated[str, Field(min_length=1), _checked(_check_host_value)]]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+FlowTimer = Annotated[int, Field(ge=0, le=86_400)]  # seconds, RFC 5626 11.1; 0 asks for no keep-alives
 Expires = Annotated[int, Field(ge=1, le=2**32 - 1)]  # delta-seconds, RFC 3261 20.19
 
 DEMO_HOSTS = {
@@ -218,6 +219,8 @@ class CoreSettings(Section):
     nonce_lifetime: Seconds = 300.0
     expires_min: Expires = 60
     expires_max: Expires = 3600
+    flow_timer: FlowTimer = 120
+    flow_timer_udp: FlowTimer = 29
     auth_requests: Literal["registered-flow", "challenge"] = "registered-flow"
     tolerate: Annotated[
         list[Literal["bare-username", "short-nonce-count", "qop-without-count"]], BeforeValidator(_commas)

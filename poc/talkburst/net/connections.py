@@ -14,7 +14,7 @@ from talkburst.net.handshakes import Handshakes, call
 from talkburst.net.listen import WAITING_CONNECTIONS, WILDCARDS
 from talkburst.net.room import Room
 from talkburst.net.seldom import Seldom
-from talkburst.net.tcp import DEAF, IDLE, UNFINISHED, TcpConnection, TcpLimits
+from talkburst.net.tcp import DEAF, IDLE, SILENT, UNFINISHED, TcpConnection, TcpLimits
 from talkburst.net.tls import Tls
 from talkburst.net.tls_stream import TlsStream
 from talkburst.sip.actions import Send
@@ -23,7 +23,12 @@ from talkburst.sip.flow import Address, Flow, Listener
 from talkburst.sip.message import Response
 from talkburst.sip.parser import Malformed
 
-COUNTED = {IDLE: "connections_idle", UNFINISHED: "connections_unfinished", DEAF: "connections_not_read"}
+COUNTED = {
+    IDLE: "connections_idle",
+    SILENT: "connections_silent",
+    UNFINISHED: "connections_unfinished",
+    DEAF: "connections_not_read",
+}
 
 
 class Shell(Protocol):
@@ -110,6 +115,12 @@ class Connections:
             connection.finish("not wanted any more")
         elif attempt is not None:
             attempt.cancel()
+
+    def limit_silence(self, flow: Flow, seconds: float | None) -> None:
+        """Close this connection when nothing has come for so long."""
+        connection = self._open.get(flow.connection)
+        if connection is not None:
+            connection.limit_silence(seconds)
 
     async def close(self) -> None:
         """Accept and open no more; what is written leaves first, unless a peer takes longer than the limit."""

@@ -24,7 +24,7 @@ from talkburst.net.tcp import TcpConnection, TcpLimits
 from talkburst.net.tls import Tls
 from talkburst.net.udp import DRAIN, READ_AHEAD, UdpSocket
 from talkburst.net.wildcard_udp import make_udp_socket
-from talkburst.sip.actions import Action, Connect, Resolve, Send
+from talkburst.sip.actions import Action, Connect, LimitSilence, Resolve, Send
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Address, Flow, Listener, is_literal
 from talkburst.sip.journal import Journal
@@ -348,6 +348,8 @@ class SipNode:
             self._resolve(action)
         elif isinstance(action, Connect):
             self._connections.connect(action.flow, action.domain)
+        elif isinstance(action, LimitSilence):
+            self._connections.limit_silence(action.flow, action.seconds)
         else:
             self._connections.disconnect(action.flow)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import socket
 from collections.abc import Callable
@@ -21,6 +22,7 @@ PONG = b"\r\n"
 
 # Why we close a connection that nothing is wrong with but its peer.
 IDLE = "idle"
+SILENT = "no keep-alive"
 UNFINISHED = "a message does not end"
 DEAF = "the peer does not read"
 
@@ -98,6 +100,7 @@ class TcpConnection(asyncio.Protocol):
         self._keep_alive: asyncio.TimerHandle | None = None  # until the next ping, or while its answer is insisted on
         self._pinged_at: float | None = None  # while an answer may come in time
         self._answers_pings = False
+        self._silence = math.inf  # seconds that may pass without anything from a peer that promised keep-alives
         self._owed = 0  # requests without a final answer
         self.half_closed = False
         self.uncertain: list[Send] = []  # answers since then: of a peer that has gone altogether nobody would hear
@@ -134,6 +137,13 @@ class TcpConnection(asyncio.Protocol):
         if self._paused and not self._transport.is_closing():
             self._paused = False
             self._transport.resume_reading()
+
+    def limit_silence(self, seconds: float | None) -> None:
+        """Close when for so long neither a message nor a keep-alive has come, whoever is registered over it; None: not
+        for that."""
+        self._silence = math.inf if seconds is None else seconds
+        if not self._told_closing and not self.half_closed:
+            self._check_idle()
 
     def answered(self, send: Send) -> None:
         """A final answer was written. The last one that a peer is owed who sends no more is followed by the close."""
@@ -265,11 +275,14 @@ class TcpConnection(asyncio.Protocol):
 
     def _check_idle(self) -> None:
         """The one alarm is moved only when it rings: a message costs no timer."""
-        left = self.heard + self._limits.idle - self._loop.time()
+        silent = self._loop.time() - self.heard
+        left = self._limits.idle - silent
         if left <= 0 and self._is_kept():
             left = self._limits.idle
-        if left > 0:
-            self._wait(left, self._check_idle)
+        if silent >= self._silence:
+            self.finish(SILENT)
+        elif left > 0:
+            self._wait(min(left, self._silence - silent), self._check_idle)
         else:
             self.finish(IDLE)
 

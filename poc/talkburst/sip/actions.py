@@ -41,4 +41,11 @@ class Disconnect(NamedTuple):
     flow: Flow
 
 
-Action = Send | Resolve | Connect | Disconnect
+class LimitSilence(NamedTuple):
+    """Close the connection of `flow` when nothing has come on it for so many seconds; None: as long as any other."""
+
+    flow: Flow
+    seconds: float | None
+
+
+Action = Send | Resolve | Connect | Disconnect | LimitSilence

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
-from talkburst.sip.actions import Action, Connect, Disconnect
+from talkburst.sip.actions import Action, Connect, Disconnect, LimitSilence
 from talkburst.sip.agenda import Agenda, Alarm
 from talkburst.sip.flow import Address, Flow, Listener
 
@@ -55,6 +55,7 @@ class Connections:
         "_open",
         "_opened",
         "_proved",
+        "_silence",
     )
 
     def __init__(self, agenda: Agenda, act: Callable[[Action], None]) -> None:
@@ -66,6 +67,7 @@ class Connections:
         self._answerable: dict[int, Flow] = {}  # open no more, but their peers may still read what they are owed
         self._by_peer: dict[Peer, list[Flow]] = {}  # several to one peer: the last is the latest
         self._proved: dict[int, frozenset[str]] = {}  # domains, of those over TLS
+        self._silence: dict[int, float] = {}  # seconds, of those that keep-alives are expected on
         self._attempts: dict[tuple[Peer, str], Attempt] = {}  # by peer and domain
         self._coming: dict[int, Attempt] = {}  # the same, by the number that each will have
 
@@ -92,6 +94,16 @@ class Connections:
         if listener.transport != "TLS":
             return flows[-1]
         return next((flow for flow in reversed(flows) if domain in self._proved.get(flow.connection, ())), None)
+
+    def limit_silence(self, flow: Flow, seconds: float | None) -> None:
+        """Expect something on an open connection every so many seconds, or (None) no more than on any other."""
+        if self._silence.get(flow.connection) == seconds or not self.is_open(flow):
+            return
+        if seconds is None:
+            del self._silence[flow.connection]
+        else:
+            self._silence[flow.connection] = seconds
+        self._act(LimitSilence(flow, seconds))
 
     def reach(
         self,
@@ -160,6 +172,7 @@ class Connections:
             del self._open[flow.connection]
             self._opened.discard(flow.connection)
             self._proved.pop(flow.connection, None)
+            self._silence.pop(flow.connection, None)
             peer = _peer_of(flow)
             flows = self._by_peer[peer]
             flows.remove(flow)

@@ -159,6 +159,13 @@ class Engine:
         """Whether this very connection is open; never for UDP, nor for a flow of an engine before this one."""
         return self._outbound.connections.is_open(flow)
 
+    def limit_silence(self, flow: Flow, seconds: float | None) -> None:
+        """Have a connection closed on which for so long neither a message nor a keep-alive comes (RFC 5626 5.4).
+
+        None: no sooner than any other. Nothing for UDP, nor for a connection that is not open.
+        """
+        self._outbound.connections.limit_silence(flow, seconds)
+
     # The five methods
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from talkburst.daemon.trust import Trust
 from talkburst.net.tcp import TcpLimits
+from talkburst.sip.actions import LimitSilence
 from talkburst.sip.engine import Connect, Disconnect, Engine, Resolve, Send
 from talkburst.sip.flow import Flow, Listener, bracketed
 from talkburst.sip.journal import Journal
@@ -136,6 +137,7 @@ class CoreBench:
             decide=lambda what, facts: self.decisions.append((what, dict(facts))),
         )
         self.sent: list[Sent] = []
+        self.limited: list[tuple[int, float | None]] = []  # by the port of the peer, how long it may be silent
         self._branches = itertools.count(1)
 
     # What the shell does
@@ -165,6 +167,8 @@ class CoreBench:
                     self._connect(action.flow, action.domain)
                 elif isinstance(action, Resolve):
                     self.engine.resolved(action.token, self.names.get(action.wanted.host, []), self.now)
+                elif isinstance(action, LimitSilence):
+                    self.limited.append((action.flow.remote[1], action.seconds))
                 elif not isinstance(action, Disconnect):
                     assert isinstance(action, Send), action
                     message = parse_message(action.data)

@@ -295,5 +295,5 @@ def test_other_packages_are_not_the_cores(registered) -> None:
     assert options.line == "SIP/2.0 200 OK"
     assert options.header("Allow-Events") == "reg"
     assert options.header("Accept") == "application/reginfo+xml"
-    assert options.header("Supported") == "path"
+    assert options.header("Supported") == "path, outbound"
     assert options.header("Allow") == "CANCEL, OPTIONS, REGISTER, SUBSCRIBE"

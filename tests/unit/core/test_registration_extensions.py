@@ -154,16 +154,16 @@ STATEMENTS = {
         {OK}
         < Contact: {A};{ONE};reg-id=1;expires=3600
     """,
-    "RFC 5626 6: what is not announced is not promised": f"""
-        > Supported: path, outbound
+    "RFC 5626 6: behind two proxies, the first of them has to keep one": f"""{PROXIED.format("a")}
+        > Path: <sip:inner.example;lr>, <sip:flow@edge.example;lr;ob>
         > Contact: {A};{ONE};reg-id=1
         {OK}
-        < Require:
+        < Contact: {A};{ONE};reg-id=1;expires=3600{PROXIED.format("b")}
+        > Path: <sip:inner.example;lr;ob>, <sip:edge.example;lr>
+        > Contact: {A};{TWO};reg-id=1
+        {OK}
         < Contact: {A};{ONE};reg-id=1;expires=3600
-        > Require: outbound
-        > Contact: {A};{ONE};reg-id=1
-        < SIP/2.0 420 Bad Extension
-        < Unsupported: outbound
+        < Contact: {A};{TWO};expires=3600
     """,
     # RFC 5630
     "RFC 5630 5.2: a SIPS contact has no way here that is SIPS": """

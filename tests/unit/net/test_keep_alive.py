@@ -68,6 +68,9 @@ class Wire:
 
     def on_drained(self, connection, size): ...
 
+    def keeps(self, connection):
+        return True
+
     def on_closing(self, connection, reason):
         self.closed.append((reason, self.loop.time()))
 
@@ -151,3 +154,61 @@ def test_connection_that_was_accepted_is_never_pinged(loop):
     wire = Wire(loop, accepted=True, idle=10_000.0)
     loop.pass_time(3000)
     assert wire.pinged == []
+
+
+# A peer that promised keep-alives (RFC 5626 5.4)
+
+
+@pytest.fixture
+def promised(loop):
+    """An accepted connection with a registration over it, whose peer is to show itself every 80 s."""
+    wire = Wire(loop, accepted=True, idle=600.0)
+    wire.connection.limit_silence(80.0)
+    return wire
+
+
+def test_peer_that_promised_keep_alives_and_sends_none_has_gone(loop, promised):
+    begun = loop.time()
+    loop.pass_time(200)
+    assert promised.closed == [("no keep-alive", pytest.approx(begun + 80))]
+
+
+def test_each_keep_alive_gives_it_as_long_again(loop, promised):
+    begun = loop.time()
+    for _ in range(20):
+        loop.pass_time(79)
+        promised.say(PING)
+    loop.pass_time(100)
+    assert promised.closed == [("no keep-alive", pytest.approx(begun + 20 * 79 + 80))]
+
+
+def test_message_is_as_good_as_a_keep_alive(loop, promised):
+    promised.on_message = lambda connection, data: None
+    loop.pass_time(79)
+    promised.say(b"OPTIONS sip:a@x SIP/2.0\r\nContent-Length: 0\r\n\r\n")
+    loop.pass_time(79)
+    assert promised.closed == []
+
+
+def test_promise_that_is_taken_back_leaves_a_connection_with_a_registration_open(loop, promised):
+    loop.pass_time(50)
+    promised.connection.limit_silence(None)
+    loop.pass_time(3000)
+    assert promised.closed == []
+
+
+def test_promise_of_rarer_keep_alives_than_the_idle_time_is_kept_to_as_well(loop):
+    wire = Wire(loop, accepted=True, idle=60.0)
+    wire.connection.limit_silence(90.0)
+    begun = loop.time()
+    loop.pass_time(300)
+    assert wire.closed == [("no keep-alive", pytest.approx(begun + 90))]
+
+
+def test_promise_on_a_connection_that_is_closing_does_not_keep_it_from_that(loop, promised):
+    """The answer to a REGISTER may have waited for a commit meanwhile."""
+    promised.connection.finish("test")
+    promised.connection.limit_silence(50.0)
+    loop.pass_time(2)
+    assert promised.ended
+    assert [reason for reason, _ in promised.closed] == ["test"]

@@ -173,6 +173,19 @@ def test_the_time_of_a_message_begins_with_its_own_first_byte() -> None:
     loop.close()
 
 
+async def test_a_registered_connection_that_owes_keep_alives_is_closed_and_counted(make_node, dial) -> None:
+    """RFC 5626 5.4, as the registrar asks for it."""
+    server = make_node()
+    await server.listen_on_both()
+    server.sip.keeps = lambda flow: True
+    server.user.answer = _answer_and(server, lambda transaction: server.engine.limit_silence(transaction.flow, 0.1))
+    wire = await dial(server.port)
+    await served(wire, 1)
+    assert await wire.rest() == b""
+    assert server.engine.counters["connections_silent"] == 1
+    assert server.engine.counters["connections_idle"] == 0
+
+
 async def test_a_connection_with_a_registration_stays_and_an_idle_one_does_not(make_node, dial) -> None:
     server = make_node(limits=TcpLimits(idle=0.1))
     await server.listen_on_both()
