@@ -40,6 +40,7 @@ CSeq: 8612 {method}
 
 
 _CONTACT = 'Contact: "Caller" <sip:caller@[2001:db8::1]>\n'
+_THEIRS = "sip:user@elsewhere.example"  # a REGISTER for another registrar is about a user of that one
 _BODY = _CONTACT + "Content-Type: application/sdp\n"
 
 ROWS = (
@@ -48,7 +49,7 @@ ROWS = (
         "ipv6-good",
         "IPv6 in Request-URI, Via and Contact",
         "a request like any other",
-        _request("ipv6-good", "REGISTER sip:[2001:db8::10]", more=_CONTACT),
+        _request("ipv6-good", "REGISTER sip:[2001:db8::10]", more=_CONTACT, to=_THEIRS),
         core="forwarded to 2001:db8::10; 200",
     ),
     Row(
@@ -66,7 +67,7 @@ ROWS = (
         "port-ambiguous",
         "what was meant for a port stands within the brackets",
         "right, and the address has it",
-        _request("port-ambiguous", "REGISTER sip:[2001:db8::10:5070]", more=_CONTACT),
+        _request("port-ambiguous", "REGISTER sip:[2001:db8::10:5070]", more=_CONTACT, to=_THEIRS),
         core="forwarded to 2001:db8::10:5070; 200",
     ),
     Row(
@@ -74,7 +75,7 @@ ROWS = (
         "port-unambiguous",
         "a port behind the brackets",
         "port 5070",
-        _request("port-unambiguous", "REGISTER sip:[2001:db8::10]:5070", more=_CONTACT),
+        _request("port-unambiguous", "REGISTER sip:[2001:db8::10]:5070", more=_CONTACT, to=_THEIRS),
         core="forwarded to [2001:db8::10]:5070; 200",
     ),
     Row(
