@@ -17,7 +17,7 @@ from functools import partial
 
 from talkburst.sip.actions import Action, Connect, Disconnect, Resolve, Send
 from talkburst.sip.agenda import Agenda
-from talkburst.sip.flow import Address, Flow, Listener
+from talkburst.sip.flow import Address, Flow, Listener, plain_host
 from talkburst.sip.inbound import Inbound
 from talkburst.sip.locating import Located
 from talkburst.sip.message import Request, Response
@@ -102,7 +102,7 @@ class Engine:
     def add_listener(self, listener: Listener) -> None:
         host, port = listener.advertised
         self._listeners[listener.name, listener.transport] = listener
-        self._own_addresses.add((host.lower(), port))
+        self._own_addresses.add((plain_host(host), port))
 
     def listener(self, name: str | None = None, transport: str | None = None) -> Listener:
         """The listener of that name and transport, by default the first one; KeyError when there is none."""
@@ -143,8 +143,8 @@ class Engine:
         return self._listeners.values()
 
     def is_own_address(self, host: str, port: int) -> bool:
-        """Whether one of our listeners advertises this host (in lower case, without brackets) and port."""
-        return (host, port) in self._own_addresses
+        """Whether one of our listeners advertises this host and port."""
+        return (plain_host(host), port) in self._own_addresses
 
     def source(
         self, request: Request, *, listener: str | None = None, next_hop: Uri | None = None, flow: Flow | None = None

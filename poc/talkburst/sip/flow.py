@@ -77,6 +77,16 @@ def is_literal(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)
+def plain_host(host: str) -> str:
+    """A host without brackets as it is compared: in lower case, an IPv6 address in its one usual spelling (RFC 5952).
+
+    RFC 4291 2.2 allows others, and they all mean the same address.
+    """
+    host = unbracketed(host).lower()
+    return str(ip_address(host)) if ":" in host and is_literal(host) else host
+
+
 def bracketed(host: str) -> str:
     """An IPv6 literal in brackets, anything else as it is (RFC 3261 25.1, IPv6reference)."""
     return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from talkburst.sip.first_look import ENDING
-from talkburst.sip.flow import Flow, default_port, unbracketed
+from talkburst.sip.flow import Flow, default_port
 from talkburst.sip.headers import HeaderError, Via, parse_via
 from talkburst.sip.message import REASONS, Request, Response, response_to
 from talkburst.sip.parser import Malformed, is_keepalive, malformed, parse_message
@@ -59,7 +59,7 @@ class Inbound:
             engine.counters["malformed"] += 1
             return
         transaction = engine.clients.get(key)
-        if not engine.is_own_address(unbracketed(via.host).lower(), via.port or default_port(via.transport)):
+        if not engine.is_own_address(via.host, via.port or default_port(via.transport)):
             engine.counters["foreign_response"] += 1
         elif transaction is None or transaction.flow is None:
             engine.counters["stray_response"] += 1

@@ -28,7 +28,7 @@ from zlib import crc32
 
 from .defects import defects
 from .engine import Engine
-from .flow import Flow, Listener, default_port, unbracketed
+from .flow import Flow, Listener, default_port, plain_host
 from .headers import HeaderError, Via
 from .headers.grammar import parse_number
 from .message import Request, response_to
@@ -96,7 +96,7 @@ class Proxy:
         """The name of the listener that a URI leads to; None when it is not ours. A maddr goes before the host."""
         if not isinstance(uri, SipUri):
             return None
-        host, port = unbracketed(uri.params.get("maddr") or uri.host).lower(), uri.port
+        host, port = plain_host(uri.params.get("maddr") or uri.host), uri.port
         over = "TLS" if uri.scheme == "sips" or (uri.params.get("transport") or "").lower() == "tls" else ""
         if port is None and host in self._names:
             return self._names[host]
@@ -312,7 +312,7 @@ def loop_mark(request: Request) -> str:
 
 
 def _sent_by(via: Via) -> tuple[str, int]:
-    return unbracketed(via.host).lower(), via.port or default_port(via.transport)
+    return via.host, via.port or default_port(via.transport)
 
 
 def _ports(listener: Listener) -> tuple[int, int]:
@@ -325,7 +325,7 @@ def _acknowledged(request: Request) -> tuple[str, str, int]:
 
 
 def _addresses(listener: Listener) -> tuple[tuple[str, int], tuple[str, int]]:
-    return (listener.advertised[0].lower(), listener.advertised[1]), (listener.host, listener.port)
+    return (plain_host(listener.advertised[0]), listener.advertised[1]), (listener.host, listener.port)
 
 
 def request_uri(text: str) -> str:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from talkburst.sip.flow import Flow
+from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.message import Request
 from talkburst.sip.proxy import Target, loop_mark
-from talkburst.sip.uri import SipUri
+from talkburst.sip.uri import SipUri, parse_uri
 
 POC = ("192.0.2.20", 5070)
 CLIENTS = ("192.0.2.1", 5060)
@@ -205,3 +205,17 @@ def test_every_branch_of_a_fork_has_the_mark_of_what_was_received(forking) -> No
 def test_hops_are_counted_also_where_nothing_loops(bench, hops: int) -> None:
     (sent,) = bench.request("MESSAGE", max_forwards=hops)
     assert sent.line.startswith("SIP/2.0 483" if hops == 0 else "MESSAGE")
+
+
+@pytest.mark.parametrize(
+    "spelling", ["[2001:db8::1]", "[2001:DB8:0:0:0:0:0:1]", "[2001:0db8::0001]", "[2001:db8::0.0.0.1]"]
+)
+def test_our_ipv6_address_is_ours_in_every_spelling(bench, spelling: str) -> None:
+    """RFC 4291 2.2 has several spellings of one address, and RFC 5954 4.2 compares them as the addresses they are."""
+    bench.engine.add_listener(Listener("clients/2", "UDP", "2001:db8::1", 5070, advertised=("2001:DB8::0:1", 5070)))
+    for uri in (f"sip:{spelling}:5070", f"sip:bob@example.org:5070;maddr={spelling}"):
+        parsed = parse_uri(uri)
+        assert bench.proxy.own_listener(parsed) == "clients/2"
+    bench.request("MESSAGE", f"Route: <sip:{spelling}:5070;lr>")
+    assert len(bench.own) == 1
+    assert bench.engine.is_own_address(spelling, 5070)
