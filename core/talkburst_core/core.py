@@ -111,6 +111,7 @@ class Core:
         self._uas, self.notifier = self._make_uas()
         self._destination = Destination(self.proxy, policy.all_domains, subscribers, self._uas.allow_events)
         engine.user = self
+        engine.believes = self._knows
 
     def _make_registrar(self, authentication: Authentication) -> Registrar:
         return Registrar(
@@ -180,6 +181,10 @@ class Core:
     def is_registered_over(self, flow: Flow) -> bool:
         """Whether some user has a contact that is reached on that very flow."""
         return self._flows.holds(flow)
+
+    def _knows(self, flow: Flow) -> bool:
+        """Whether whoever is at the other end has proved who he is, or is a server that we trust."""
+        return self._flows.holds(flow) if side_of(flow.listener) == CLIENTS else flow.remote[0] in self._trust
 
     # The transaction user
 

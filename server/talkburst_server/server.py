@@ -62,6 +62,7 @@ class PocServer:
         journal: Journal | None = None,
     ) -> None:
         self._engine = engine
+        engine.believes = trusted
         self._trusted = trusted
         self._policy = policy
         self._fetch = fetch

@@ -62,6 +62,8 @@ class Engine:
     engine gives itself. `usual` is the transport where neither a URI nor `hosts` names one. `on_lost(flow, now)` is
     told of every connection of ours that was open and is closed, after the transactions on it have failed.
     `on_next_target(failed, outcome, request)` is told when a request goes to another target than the one that failed.
+    `believes(flow)`: whether who sends on that flow may name another place for answers that cannot be sent to where he
+    is.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Engine:
         self.user = user
         self.usual = usual
         self.on_lost: Callable[[Flow, float], None] = lambda flow, now: None
+        self.believes: Callable[[Flow], bool] = lambda flow: True
         self.on_next_target: Callable[[Located, Outcome, Request], None] = lambda failed, outcome, request: None
         self.timers = timers if timers is not None else Timers()
         self.token = token

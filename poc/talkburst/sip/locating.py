@@ -1,7 +1,7 @@
 """Locating SIP servers (RFC 3263): what to ask the DNS, and from its answers the targets of a request in their order.
 
 `locate` is a generator: it yields the questions of one round, is sent their answers, and returns the targets. It asks
-nobody itself. Whatever a zone says, there are at most three rounds, 30 questions and MOST_TARGETS targets.
+nobody itself. Whatever a zone says, there are at most three rounds, 20 questions and MOST_TARGETS targets.
 """
 
 from __future__ import annotations

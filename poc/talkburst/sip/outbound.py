@@ -204,6 +204,9 @@ class Outbound:
     def send_again(self, flow: Flow, data: bytes, response: Response) -> None:
         """The connection a request came on is gone: its response opens one to where it came from, and to the port in
         the Via (RFC 3261 18.2.2); where that fails, to whom the Via names (RFC 3263 5).
+
+        DEVIATION(RFC 3261 18.2.2): the last only for whom `Engine.believes`. Anybody else would have us connect to
+        whatever he likes, behind our firewall too, and say there what he wrote.
         """
         engine, sent = self._engine, parse_message(data)  # of a repeated response only the bytes are left
         assert isinstance(sent, Response)
@@ -212,7 +215,7 @@ class Outbound:
         except HeaderError:
             engine.counters["unroutable"] += 1  # a Via that cannot be read names no other way than the connection
             return
-        source = engine.listener(flow.listener, flow.transport)
+        source, believed = engine.listener(flow.listener, flow.transport), engine.believes(flow)
         # `received`, where there is one, is where it came from
         remote, domain = (flow.remote[0], via.port or default_port(flow.transport)), identity_of(via.host)
         open_already = self.connections.find(source, remote, domain)
@@ -227,10 +230,12 @@ class Outbound:
                 engine.transmit(flow, data, response)
 
         def routed(flow: Flow | None, now: float) -> None:
-            if flow is None:
+            if flow is not None:
+                engine.transmit(flow, data, response)
+            elif believed:
                 self._find_sent_by(via, source, remote, located, now)
             else:
-                engine.transmit(flow, data, response)
+                located(None, now)
 
         self.connections.expect(source, remote, routed, domain)
 

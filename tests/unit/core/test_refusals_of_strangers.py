@@ -42,3 +42,28 @@ def test_what_is_refused_to_a_stranger_is_said_once_and_nothing_is_kept(register
     ack = INVITE.format(**given).replace("INVITE", "ACK")
     assert send(ack.replace("To: <sip:bob@ims.example>", f"To: {refusal.header('To')}"), VICTIM) == []
     assert registered.engine.counters["stray_ack"] == 0
+
+
+@pytest.mark.parametrize(
+    ("listener", "source", "believed"),
+    [
+        ("clients", VICTIM[0], False),
+        ("clients", "127.0.0.1", True),
+        ("servers", VICTIM[0], False),
+        ("servers", "127.0.0.2", True),
+    ],
+)
+def test_only_who_is_known_names_another_place_for_an_answer_whose_connection_is_gone(
+    make_bench, listener: str, source: str, believed: bool
+) -> None:
+    """RFC 3261 18.2.2 has the sent-by of the Via; a stranger would have us connect to whatever he writes there."""
+    bench = make_bench(transport="TCP")
+    bench.register(source=("127.0.0.1", 40000))
+    flow = bench._flow(listener, (source, 40000))
+    asked = INVITE.format(uri="sip:bob@ims.example", caller="sip:alice@ims.example", more="Max-Forwards: 0")
+    (refusal,) = bench.receive(asked.replace("UDP 203.0.113.7:5060", "TCP 192.0.2.99:25"), listener, flow.remote)
+    bench.engine.transport_failed(flow, bench.now)
+    bench.refusing.add((source, 25))
+    bench.engine.transmit(flow, refusal.message.to_bytes(), refusal.message)
+    assert [each.to for each in bench.collect()] == [("192.0.2.99", 25)] * believed
+    assert bench.engine.counters["unroutable"] == (not believed)
