@@ -8,8 +8,6 @@ from talkburst.flow.roles import Role
 from talkburst.obs.frame import Endpoint
 
 CLIENT = ("192.0.2.10", 5090)
-
-
 CORE = ("192.0.2.1", 5060)
 CORE_SERVERS = ("192.0.2.1", 5054)
 SERVER = ("192.0.2.2", 5070)

@@ -156,3 +156,12 @@ async def dial():
     yield dial
     for wire in wires:
         await wire.close()
+
+
+@pytest.fixture
+async def pair(make_node):
+    """A client and a server, both with UDP and TCP on one port each, and the server's address as a URI."""
+    nodes = make_node(), make_node()
+    for node in nodes:
+        await node.listen_on_both()
+    return *nodes, f"sip:127.0.0.1:{nodes[1].port}"

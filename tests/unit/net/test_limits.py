@@ -1,4 +1,7 @@
-"""What peers may have open over TCP and for how long, on real sockets. `test_tcp` has each limit of one connection."""
+"""What peers may have open over TCP and for how long, on real sockets.
+
+`test_tcp_limits` has each limit of one connection.
+"""
 
 import asyncio
 import logging
