@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from stream_bench import Stream
 from talkburst.sip.engine import Action, Engine, Resolve, Send
 from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.message import Request, Response, response_to
@@ -153,3 +154,8 @@ def bench() -> Bench:
 @pytest.fixture
 def make_bench() -> type[Bench]:
     return Bench
+
+
+@pytest.fixture
+def stream() -> Stream:
+    return Stream()

@@ -1,80 +1,11 @@
-"""Which connection a message takes: one that is open, one that is opened for it, or none."""
+"""Which connection a request takes: one that is open, one that is opened for it, or none."""
 
 import pytest
 
-from talkburst.sip.engine import Connect, Disconnect, Engine, Failure
-from talkburst.sip.flow import Flow, Listener
+from stream_bench import OURS, PEER, Stream
+from talkburst.sip.engine import Connect, Disconnect, Failure
+from talkburst.sip.flow import Flow
 from talkburst.sip.message import Request, Response, response_to
-from talkburst.sip.parser import Malformed, parse_message
-from virtual_time import pass_time
-
-OURS, PEER = ("192.0.2.1", 5060), ("192.0.2.9", 5070)
-RECEIVED = (
-    "{method} sip:192.0.2.1 SIP/2.0\r\n"
-    "Via: SIP/2.0/TCP {via}\r\n"
-    "From: <sip:bob@ims.example>;tag=b1\r\n"
-    "To: <sip:ims.example>\r\n"
-    "Call-ID: in-1\r\n"
-    "CSeq: 1 {method}\r\n"
-    "Content-Length: 0\r\n\r\n"
-)
-
-
-class Stream:
-    """An engine with a TCP listener; what it wants done is kept by kind."""
-
-    def __init__(self, *transports: str) -> None:
-        numbers = iter(range(1, 1000))
-        self.user = self
-        self.requests = []
-        self.outcomes = []
-        self.engine = Engine(self, token=lambda: f"token{next(numbers)}", hosts={"as.example": "192.0.2.9:5070"})
-        for transport in transports or ("UDP", "TCP"):
-            self.engine.add_listener(Listener("main", transport, *OURS, advertised=OURS))
-        self.engine.add_listener(Listener("other", "TCP", "192.0.2.1", 5054, ("192.0.2.1", 5054)))
-        self.now = 1000.0
-
-    def on_request(self, transaction, request, now) -> None:
-        self.requests.append(transaction)
-
-    def on_ack(self, request, flow, now) -> None: ...
-
-    def on_cancel(self, transaction, now) -> None: ...
-
-    def send(self, uri: str = "sip:192.0.2.9:5070;transport=tcp", method: str = "OPTIONS", **options):
-        fields = [("From", "<sip:a@x>;tag=1"), ("To", "<sip:b@x>"), ("Call-ID", "c1"), ("CSeq", f"1 {method}")]
-        return self.engine.send_request(
-            Request(method, uri, fields), lambda outcome, now: self.outcomes.append(outcome), self.now, **options
-        )
-
-    def accept(self, remote=PEER, name: str = "main") -> Flow:
-        return self.engine.accepted(self.engine.listener(name, "TCP"), remote)
-
-    def receive(self, flow: Flow, via: str = "192.0.2.9:5070;branch=z9hG4bK1", method: str = "OPTIONS") -> None:
-        self.engine.receive(RECEIVED.format(via=via, method=method).encode(), flow, self.now)
-
-    def answer(self, number: int = -1, status: int = 200) -> None:
-        transaction = self.requests[number]
-        self.engine.respond(transaction, response_to(transaction.request, status, to_tag="t"), self.now)
-
-    def wanted(self) -> list[object]:
-        """The connection to open or to give up, or the flow a message goes by."""
-        return [action if isinstance(action, Connect | Disconnect) else action.flow for action in self.engine.take()]
-
-    def connect(self) -> Flow:
-        """Let the connection that is asked for come up."""
-        (wanted,) = self.wanted()
-        assert isinstance(wanted, Connect)
-        self.engine.connected(wanted.flow, self.now)
-        return wanted.flow
-
-    def advance(self, seconds: float) -> None:
-        self.now = pass_time(self.engine, self.now, seconds)
-
-
-@pytest.fixture
-def stream() -> Stream:
-    return Stream()
 
 
 def test_a_connection_is_opened_and_the_request_sent_once_it_is_up(stream) -> None:
@@ -194,83 +125,6 @@ def test_a_request_on_a_flow_goes_by_that_connection_and_no_other(stream) -> Non
     assert stream.wanted() == []
 
 
-def test_a_response_goes_back_on_the_connection_of_its_request(stream) -> None:
-    flow, _ = stream.accept(("192.0.2.9", 40000)), stream.accept(("192.0.2.9", 40001))
-    stream.receive(flow, "host.example:5070;branch=z9hG4bK1")
-    stream.answer()
-    (send,) = stream.engine.take()
-    assert send.flow == flow
-    assert str(send.message.via) == "SIP/2.0/TCP host.example:5070;branch=z9hG4bK1;received=192.0.2.9"
-
-
-def test_a_request_is_taken_on_a_connection_we_opened(stream) -> None:
-    stream.send()
-    flow = stream.connect()
-    stream.receive(flow)
-    stream.answer()
-    assert stream.wanted() == [flow, flow]
-
-
-@pytest.mark.parametrize(
-    ("via", "reply_to"),
-    [
-        ("192.0.2.9:5070;branch=z9hG4bK1", ("192.0.2.9", 5070)),
-        ("host.example;branch=z9hG4bK1", ("192.0.2.9", 5060)),
-        ("10.0.0.7:5071;rport;branch=z9hG4bK1;received=203.0.113.1", ("192.0.2.9", 5071)),
-    ],
-)
-def test_without_its_connection_a_response_opens_one_to_received_and_sent_by(stream, via: str, reply_to) -> None:
-    flow = stream.accept(("192.0.2.9", 40000))
-    stream.receive(flow, via)
-    stream.engine.transport_failed(flow, stream.now)
-    stream.answer()
-    opened = stream.connect()
-    assert opened.remote == reply_to
-    (send,) = stream.engine.take()
-    assert (send.flow, send.message.start_line) == (opened, "SIP/2.0 200 OK")
-
-
-def test_without_its_connection_a_response_takes_one_that_is_open_to_where_it_goes(stream) -> None:
-    flow, other = stream.accept(("192.0.2.9", 40000)), stream.accept(PEER)
-    stream.receive(flow)
-    stream.engine.transport_failed(flow, stream.now)
-    stream.answer()
-    assert stream.wanted() == [other]
-
-
-def test_a_repeated_response_opens_a_connection_too(stream) -> None:
-    flow = stream.accept(("192.0.2.9", 40000))
-    stream.receive(flow, method="INVITE")
-    stream.answer(status=486)
-    stream.engine.take()
-    stream.engine.transport_failed(flow, stream.now)
-    stream.receive(stream.accept(("192.0.2.9", 40001)), method="INVITE")
-    assert stream.connect().remote == PEER
-    (send,) = stream.engine.take()
-    assert send.data.startswith(b"SIP/2.0 486 Busy Here\r\n")
-
-
-def test_a_response_nobody_takes_is_dropped_and_counted(stream) -> None:
-    flow = stream.accept(("192.0.2.9", 40000))
-    stream.receive(flow)
-    stream.engine.transport_failed(flow, stream.now)
-    stream.answer()
-    stream.engine.transport_failed(stream.wanted()[0].flow, stream.now)
-    assert stream.engine.counters["unroutable"] == 1
-    assert stream.wanted() == []
-
-
-def test_without_its_connection_the_answer_to_a_broken_via_goes_nowhere(stream) -> None:
-    flow = stream.accept(("192.0.2.9", 40000))
-    stream.receive(flow, "192.0.2.9;;,;,,")
-    (send,) = stream.engine.take()
-    assert (send.flow, send.message.status) == (flow, 400)
-    stream.engine.transport_failed(flow, stream.now)
-    stream.engine.transmit(flow, send.data, send.message)
-    assert stream.wanted() == []
-    assert stream.engine.counters["unroutable"] == 1
-
-
 def test_an_ack_without_its_connection_is_dropped(stream) -> None:
     flow = stream.accept()
     invite = stream.send(method="INVITE")
@@ -327,16 +181,6 @@ def test_a_listener_of_tcp_alone_sends_by_tcp_without_being_told(stream) -> None
     assert only_tcp.outcomes == [Failure.TRANSPORT]
 
 
-def test_what_breaks_a_stream_is_answered_on_it(stream) -> None:
-    flow = stream.accept()
-    request = parse_message(RECEIVED.format(via="192.0.2.9;branch=z9hG4bK1", method="OPTIONS").encode())
-    stream.engine.receive_broken(Malformed("no Content-Length on a stream", 400, "RFC 3261 18.3", request), flow)
-    (send,) = stream.engine.take()
-    assert send.flow == flow
-    assert send.message.start_line == "SIP/2.0 400 Bad Request: no Content-Length on a stream"
-    assert stream.engine.counters == {"malformed": 1}
-
-
 def test_a_response_is_not_a_request(stream) -> None:
     flow = stream.accept()
     stream.engine.transport_failed(flow, stream.now, Response(200, "OK", []))
@@ -385,25 +229,3 @@ def test_the_usual_transport_counts_where_nothing_names_one(usual: str, uri: str
     stream = Stream()
     stream.engine.usual = usual
     assert stream.engine.source(Request("OPTIONS", uri)).transport == transport
-
-
-def test_a_promise_that_was_not_kept_is_answered_500_on_its_connection(stream: Stream) -> None:
-    flow = stream.accept()
-    stream.receive(flow)
-    stream.answer()
-    promises = stream.engine.take()
-    stream.advance(0)  # Timer J is 0 over a connection
-    assert stream.engine.servers == {}
-    stream.engine.withdraw(promises)
-    (failure,) = stream.engine.take()
-    assert failure.flow == flow
-    assert failure.data.startswith(b"SIP/2.0 500 ")
-    assert failure.message.call_id == "in-1"
-
-
-def test_a_2xx_to_invite_is_never_withdrawn(stream: Stream) -> None:
-    flow = stream.accept()
-    stream.receive(flow, method="INVITE")
-    stream.answer()
-    stream.engine.withdraw(stream.engine.take())
-    assert stream.engine.take() == []
