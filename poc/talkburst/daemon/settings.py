@@ -3,18 +3,32 @@
 `configuration.load` fills the tree from flags, environment, file and these defaults, in that order of precedence.
 """
 
-import ipaddress
-import re
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from talkburst.daemon.address import parse_endpoint, parse_host_port, parse_listen, parse_name_server
-
-_DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+from talkburst.daemon.address import parse_endpoint, parse_listen, parse_name_server
+from talkburst.daemon.setting_values import (
+    Advertise,
+    Count,
+    Domain,
+    Expires,
+    FlowTimer,
+    Hosts,
+    HttpUrl,
+    Listens,
+    Names,
+    PublicId,
+    Seconds,
+    SipUriText,
+    check_peer,
+    checked,
+    commas,
+    expect,
+    key_fault,
+    need_advertise,
+)
 
 
 class ConfigurationError(Exception):
@@ -24,78 +38,6 @@ class ConfigurationError(Exception):
         super().__init__("\n".join(problems))
         self.problems = problems
 
-
-def _key_fault(key: str, text: str) -> PydanticCustomError:
-    """A fault found by a check over several keys, laid at the door of one of them."""
-    return PydanticCustomError("key_fault", "{text}", {"key": key, "text": text})
-
-
-def _checked(check: Callable[[str], object]) -> AfterValidator:
-    """A text that is empty, or that `check` takes (it raises ValueError with what would be right)."""
-
-    def validate(text: str) -> str:
-        if text:
-            check(text)
-        return text
-
-    return AfterValidator(validate)
-
-
-def _expect(pattern: str, right: str) -> Callable[[str], None]:
-    def check(text: str) -> None:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(right)
-
-    return check
-
-
-def _check_domain(text: str) -> None:
-    if not _DOMAIN.fullmatch(text):
-        raise ValueError("must be a bare domain name such as ims.example")
-
-
-def _check_advertise(text: str) -> None:
-    host, _ = parse_host_port(text)
-    if host in ("0.0.0.0", "::"):
-        raise ValueError("must be an address or name that others can reach; this one is the wildcard")
-
-
-def _check_peer(text: str) -> None:
-    if "/" in text or re.fullmatch(r"[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", text):
-        try:
-            ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            raise ValueError("must be an address, a network such as 10.0.0.0/8, or a name") from None
-
-
-def _check_host_value(text: str) -> None:
-    address, _, parameter = text.partition(";")
-    if parameter.lower() not in ("", "transport=udp", "transport=tcp", "transport=tls"):
-        raise ValueError('may carry ";transport=udp", ";transport=tcp" or ";transport=tls" and nothing else')
-    parse_host_port(address)
-
-
-def _commas(value: object) -> object:
-    """A list may also be written as one text with commas, as the environment must."""
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",") if item.strip()]
-    return value
-
-
-Domain = Annotated[str, Field(min_length=1), _checked(_check_domain)]
-Listens = Annotated[list[Annotated[str, _checked(parse_listen)]], Field(min_length=1), BeforeValidator(_commas)]
-Advertise = Annotated[str, _checked(_check_advertise)]
-SipUriText = Annotated[str, Field(min_length=1), _checked(_expect(r"sips?:\S+", "must be a SIP URI such as sip:x.org"))]
-PublicId = Annotated[
-    str, Field(min_length=1), _checked(_expect(r"(sips?|tel):\S+", "must be a SIP or tel URI such as sip:a@x.org"))
-]
-HttpUrl = Annotated[str, _checked(_expect(r"https?://[^\s/]+(/\S*)?", "must be a URL such as http://127.0.0.1:8080/x"))]
-Names = Annotated[list[str], BeforeValidator(_commas)]
-Hosts = dict[str, Annotated[str, Field(min_length=1), _checked(_check_host_value)]]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-FlowTimer = Annotated[int, Field(ge=0, le=86_400)]  # seconds, RFC 5626 11.1; 0 asks for no keep-alives
-Expires = Annotated[int, Field(ge=1, le=2**32 - 1)]  # delta-seconds, RFC 3261 20.19
 
 DEMO_HOSTS = {
     "ims.example": "127.0.0.1:5060",
@@ -115,21 +57,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_default=True)
 
 
-def _need_advertise(listen: list[str], advertise: str, listen_key: str, advertise_key: str) -> None:
-    """A wildcard can stand in no Via and no Contact, so somebody has to say what does."""
-    for entry in listen:
-        if parse_listen(entry).is_wildcard and not advertise:
-            raise _key_fault(
-                listen_key,
-                f"{entry} listens on every address, so {advertise_key} must say which one peers are told, "
-                f'such as {advertise_key} = "192.0.2.1"',
-            )
-
-
 class Trust(Section):
     """Whom the listener for servers believes: addresses, names of [hosts], networks."""
 
-    peers: Annotated[list[Annotated[str, _checked(_check_peer)]], BeforeValidator(_commas)] = ["127.0.0.1"]
+    peers: Annotated[list[Annotated[str, checked(check_peer)]], BeforeValidator(commas)] = ["127.0.0.1"]
 
 
 class TimerSettings(Section):
@@ -142,7 +73,7 @@ class TimerSettings(Section):
     @model_validator(mode="after")
     def _in_order(self) -> "TimerSettings":
         if self.t2 < self.t1:
-            raise _key_fault("t2", f"must be at least t1 ({self.t1:g})")
+            raise key_fault("t2", f"must be at least t1 ({self.t1:g})")
         return self
 
 
@@ -167,14 +98,14 @@ class LimitSettings(Section):
 class DnsSettings(Section):
     """Who is asked for names that [hosts] does not have: `servers`, else those of the system."""
 
-    servers: Annotated[list[Annotated[str, _checked(parse_name_server)]], BeforeValidator(_commas)] = []
+    servers: Annotated[list[Annotated[str, checked(parse_name_server)]], BeforeValidator(commas)] = []
     timeout: Seconds = 2.0
 
 
 class TraceSettings(Section):
     """Where every message is copied to. In `pcap`, {name} stands for the daemon's name."""
 
-    hep: Annotated[str, _checked(parse_endpoint)] = ""
+    hep: Annotated[str, checked(parse_endpoint)] = ""
     pcap: str = ""
 
 
@@ -207,7 +138,7 @@ class LogSettings(Section):
 
 class CoreSettings(Section):
     domain: Domain = "ims.example"
-    domains: Annotated[list[Domain], BeforeValidator(_commas)] = ["ims.mnc001.mcc001.3gppnetwork.org"]
+    domains: Annotated[list[Domain], BeforeValidator(commas)] = ["ims.mnc001.mcc001.3gppnetwork.org"]
     uri: SipUriText = "sip:scscf.ims.example"
     listen: Listens = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
     listen_servers: Listens = ["udp:127.0.0.1:5054", "tcp:127.0.0.1:5054"]
@@ -223,7 +154,7 @@ class CoreSettings(Section):
     flow_timer_udp: FlowTimer = 29
     auth_requests: Literal["registered-flow", "challenge"] = "registered-flow"
     tolerate: Annotated[
-        list[Literal["bare-username", "short-nonce-count", "qop-without-count"]], BeforeValidator(_commas)
+        list[Literal["bare-username", "short-nonce-count", "qop-without-count"]], BeforeValidator(commas)
     ] = ["bare-username", "short-nonce-count", "qop-without-count"]
     notify_interval: Annotated[float, Field(ge=0)] = 5.0
     liveness: Seconds = 5.0
@@ -233,10 +164,10 @@ class CoreSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "CoreSettings":
-        _need_advertise(self.listen, self.advertise, "listen", "advertise")
-        _need_advertise(self.listen_servers, self.advertise_servers, "listen_servers", "advertise_servers")
+        need_advertise(self.listen, self.advertise, "listen", "advertise")
+        need_advertise(self.listen_servers, self.advertise_servers, "listen_servers", "advertise_servers")
         if self.expires_max < self.expires_min:
-            raise _key_fault("expires_max", f"must be at least expires_min ({self.expires_min})")
+            raise key_fault("expires_max", f"must be at least expires_min ({self.expires_min})")
         return self
 
 
@@ -257,7 +188,7 @@ class ServerSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "ServerSettings":
-        _need_advertise(self.listen, self.advertise, "listen", "advertise")
+        need_advertise(self.listen, self.advertise, "listen", "advertise")
         return self
 
 
@@ -280,14 +211,14 @@ def _demo_accounts() -> dict[str, Account]:
 
 class XdmsSettings(Section):
     listen: Listens = ["tcp:127.0.0.1:8080"]
-    root: Annotated[str, Field(min_length=1), _checked(_expect(r"/\S*", "must be a path such as /xcap-root"))] = (
+    root: Annotated[str, Field(min_length=1), checked(expect(r"/\S*", "must be a path such as /xcap-root"))] = (
         "/xcap-root"
     )
     accounts: dict[PublicId, Account] = Field(default_factory=_demo_accounts)
     readers: dict[PublicId, Account] = Field(
         default_factory=lambda: {"sip:poc.ims.example": Account(password=SecretStr("poc"))}
     )
-    asserted_peers: Annotated[list[Annotated[str, _checked(_check_peer)]], BeforeValidator(_commas)] = []
+    asserted_peers: Annotated[list[Annotated[str, checked(check_peer)]], BeforeValidator(commas)] = []
     lenient_content_type: bool = True  # takes a whole document sent as form data or without Content-Type
     max_document_size: Annotated[int, Field(ge=1, le=1 << 20)] = 1 << 20  # bytes; no more are read as XML
     tls: TlsSettings = Field(default_factory=TlsSettings)
@@ -308,7 +239,7 @@ class ClientSettings(Section):
     barring: bool = False
     publish: bool = True
     on_conflict: Literal["override", "keep"] = "override"
-    instance: Annotated[str, _checked(_expect(r"urn:\S+", "must be a URN such as urn:uuid:..."))] = ""
+    instance: Annotated[str, checked(expect(r"urn:\S+", "must be a URN such as urn:uuid:..."))] = ""
     tls: TlsSettings = Field(default_factory=TlsSettings)
     hosts: Hosts = {}
 
@@ -316,12 +247,12 @@ class ClientSettings(Section):
     def _consistent(self) -> "ClientSettings":
         spoken = {parse_listen(entry).transport for entry in self.listen}
         if self.transport == "tcp" and not spoken & {"tcp", ""}:
-            raise _key_fault("transport", "tcp needs a listener of its own: add tcp:HOST:PORT to client.listen")
+            raise key_fault("transport", "tcp needs a listener of its own: add tcp:HOST:PORT to client.listen")
         if self.transport == "tls" and "tls" not in spoken:
-            raise _key_fault("transport", "tls needs a listener of its own: add tls:HOST:PORT to client.listen")
+            raise key_fault("transport", "tls needs a listener of its own: add tls:HOST:PORT to client.listen")
         if self.registrar[:5].lower() == "sips:" and "tls" not in spoken:
-            raise _key_fault("registrar", "sips needs a listener of its own: add tls:HOST:PORT to client.listen")
-        _need_advertise(self.listen, self.advertise, "listen", "advertise")
+            raise key_fault("registrar", "sips needs a listener of its own: add tls:HOST:PORT to client.listen")
+        need_advertise(self.listen, self.advertise, "listen", "advertise")
         return self
 
 
