@@ -214,25 +214,23 @@ class Registrar:
     ) -> None:
         """Says what happened, and sees to the expiry."""
         self._watch_expiry(registration)
-        kind = RegistrationType.DE_REGISTRATION
-        if update.expires:
+        expires, kind = update.expires, RegistrationType.DE_REGISTRATION
+        if expires:
             kind = RegistrationType.RE_REGISTRATION if was_active else RegistrationType.INITIAL
         self.decide(
             f"200 to REGISTER: {kind.words}",
             {
                 "private_id": update.private_id,
                 "identity": identity.uri,
-                "expires": update.expires,
+                "expires": expires,
                 "contacts": len(registration.bindings),
                 "call_id": request.call_id,
             },
         )
         event = None
-        if update.expires or (was_active and not registration.active):
+        if expires or (was_active and not registration.active):
             charging = self.charging(request) if registration.subscriber.has_criteria else ""
-            event = RegistrationEvent(
-                registration.subscriber, kind, identity, update.expires, request, response, charging
-            )
+            event = RegistrationEvent(registration.subscriber, kind, identity, expires, request, response, charging)
         self.on_event(registration, event, now)
 
     # The end of a registration without a REGISTER

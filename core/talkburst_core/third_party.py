@@ -90,6 +90,9 @@ class ThirdPartyRegistration:
 
     def on_event(self, event: RegistrationEvent, now: float) -> None:
         """Tells every server that is to know."""
+        if not (event.subscriber.has_criteria or self.told(event.subscriber)):
+            self.decide("no third-party REGISTER: the profile has no criteria", facts_of(event))
+            return
         evaluated = list(evaluations(event))
         orders = self._orders(event, evaluated)
         unmatched = " | ".join(evaluation.reason for _, evaluation in evaluated if not evaluation.matched)

@@ -220,15 +220,18 @@ class SipNode:
         try:
             call()
         except Exception as error:  # noqa: BLE001 - one request that is handled wrongly must not end the daemon
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            self._log.error(
-                "internal error",
-                cause=cause,
-                remote=None if remote is None else show_host_port(*remote),
-                error=f"{type(error).__name__}: {error}",
-                at=f"{where.filename}:{where.lineno}",
-            )
-            self._log.debug("traceback", text="".join(traceback.format_exception(error)))
+            self._report(cause, remote, error)
+
+    def _report(self, cause: str, remote: Address | None, error: Exception) -> None:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        self._log.error(
+            "internal error",
+            cause=cause,
+            remote=None if remote is None else show_host_port(*remote),
+            error=f"{type(error).__name__}: {error}",
+            at=f"{where.filename}:{where.lineno}",
+        )
+        self._log.debug("traceback", text="".join(traceback.format_exception(error)))
 
     def traced(self, data: bytes, connection: TcpConnection, outbound: bool, at: float) -> None:
         self._trace.message(data, connection.local, connection.remote, outbound, "sip", connection.speaks, at)
@@ -260,11 +263,19 @@ class SipNode:
         if intake.behind:
             intake.take(data, flow, now)
         else:
-            self.guarded("message", flow.remote, lambda: self.engine.receive(data, flow, now))
+            self.serve(data, flow, now)
 
     def serve(self, data: bytes, flow: Flow, now: float, *, overloaded: bool = False) -> None:
-        take = self.engine.receive_overloaded if overloaded else self.engine.receive
-        self.guarded("message", flow.remote, lambda: take(data, flow, now))
+        """As `guarded` for a message, without a closure for each of them."""
+        try:
+            if overloaded:
+                self.engine.receive_overloaded(data, flow, now)
+            else:
+                self.engine.receive(data, flow, now)
+        except Exception as error:  # noqa: BLE001 - one request that is handled wrongly must not end the daemon
+            self._report("message", flow.remote, error)
+        if self._gate is not None:
+            self._gate.add(self.engine.take())
 
     def _on_drained(self, name: str, full: bool) -> None:
         if full:

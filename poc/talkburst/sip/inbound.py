@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from talkburst.sip.first_look import ENDING
@@ -19,7 +19,6 @@ from talkburst.sip.uri import UriError
 
 if TYPE_CHECKING:
     from talkburst.sip.engine import Engine
-    from talkburst.sip.transaction.user import TransactionUser
 
 MATCHED_BY = ("Via", "CSeq")  # what tells a client which request a response is to (RFC 3261 17.1.3)
 
@@ -127,20 +126,19 @@ class Inbound:
         invite.cancel_reason = ", ".join(cancel.request.get_all("Reason"))
         cancel.respond(self._answer(cancel.request, 200, to_tag=invite.to_tag), now)
         if invite.state is State.PROCEEDING and engine.user is not None:
-            self._guarded(invite, now, lambda user: user.on_cancel(invite, now))
+            self._hand_over(invite, now, cancelled=True)
 
-    def _hand_over(self, transaction: ServerTransaction, now: float) -> None:
-        """Give a new request to the user."""
-        if self._engine.user is None:
+    def _hand_over(self, transaction: ServerTransaction, now: float, *, cancelled: bool = False) -> None:
+        """Give a new request, or the CANCEL of one, to the user; what it raises leaves no request unanswered."""
+        user = self._engine.user
+        if user is None:
             transaction.refuse(501, now, headers=self._own_headers())
             return
-        self._guarded(transaction, now, lambda user: user.on_request(transaction, transaction.request, now))
-
-    def _guarded(self, transaction: ServerTransaction, now: float, call: Callable[[TransactionUser], None]) -> None:
-        """Call the user; what it raises leaves no request unanswered."""
-        assert self._engine.user is not None
         try:
-            call(self._engine.user)
+            if cancelled:
+                user.on_cancel(transaction, now)
+            else:
+                user.on_request(transaction, transaction.request, now)
         except (HeaderError, UriError) as error:
             self._engine.counters["malformed"] += 1
             if not transaction.final_sent:

@@ -27,6 +27,14 @@ class Recent:
         self._swap(now)
         return mark in self._now_on or mark in self._before
 
+    def seen(self, mark: Hashable, now: float) -> bool:
+        """Whether it holds `mark`, which it does from now on."""
+        self._swap(now)
+        if mark in self._now_on or mark in self._before:
+            return True
+        self._now_on.add(mark)
+        return False
+
     def _swap(self, now: float) -> None:
         if now >= self._swap_at:
             stale = now >= self._swap_at + self._lifetime

@@ -47,10 +47,7 @@ class MergedRequests:
             return False
         # 64 keyed bits stand for the three: two requests that share them by chance do not come in one lifetime.
         mark = hash((request.from_.tag or "", request.call_id, request.cseq.number, request.cseq.method))
-        if self._recent.holds(mark, now):
-            return True
-        self._recent.add(mark, now)
-        return False
+        return self._recent.seen(mark, now)
 
 
 class Uas:

@@ -22,3 +22,11 @@ def test_mark_that_comes_again_lives_on() -> None:
     for moment in range(1000, 1300, 20):
         recent.add("call", float(moment))
     assert recent.holds("call", 1300.0)
+
+
+def test_mark_is_seen_when_it_came_before() -> None:
+    recent = Recent(32.0)
+    assert not recent.seen("call", 1000.0)
+    assert recent.seen("call", 1031.0)
+    assert not recent.seen("other call", 1031.0)
+    assert not recent.seen("call", 5000.0)

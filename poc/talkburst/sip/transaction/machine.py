@@ -56,11 +56,12 @@ class Transaction:
 
     def _enter(self, now: float) -> None:
         """Stop the timers the state does not have, start those it has and that do not run yet."""
-        wanted = self.machine.timers[self.state]
-        for timer in [timer for timer in self._alarms if timer not in wanted]:
-            self._alarms.pop(timer).cancel()
+        wanted, alarms = self.machine.timers[self.state], self._alarms
+        if alarms:
+            for timer in [timer for timer in alarms if timer not in wanted]:
+                alarms.pop(timer).cancel()
         for timer in wanted:
-            if timer not in self._alarms and self._layer.timers.runs(timer, self.reliable):
+            if timer not in alarms and self._layer.timers.runs(timer, self.reliable):
                 self._start(timer, now + self._layer.timers.duration(timer, self.reliable))
         if self.state is State.TERMINATED:
             self._forgotten()
