@@ -90,6 +90,32 @@ class NotifierSubscription:
         retry_after = "" if self.ending.retry_after is None else f";retry-after={self.ending.retry_after}"
         return f"terminated;reason={self.ending.reason}{retry_after}"
 
+    def notify(self, body: bytes | None, media_type: str, now: float) -> Request:
+        """The NOTIFY that says how it stands (RFC 6665 4.2.2)."""
+        request = self.dialog.request("NOTIFY")
+        request.add("Contact", f"<{self.contact}>")
+        request.add("Event", self.event)
+        request.add("Subscription-State", self.subscription_state(now))
+        if body is not None:
+            request.set_body(body, media_type)
+        return request
+
+    def not_due(self) -> None:
+        """No NOTIFY is owed any more, and none is sent once more."""
+        self.due = False
+        if self.again is not None:
+            self.again.cancel()
+            self.again = None
+
+    def facts(self) -> dict[str, object]:
+        """Which one it is, for the log."""
+        return {
+            "event": self.event,
+            "resource": self.resource,
+            "subscriber": self.subscriber,
+            "call_id": self.dialog.call_id,
+        }
+
     def to_row(self, owed: bool) -> Row:
         """As it is stored. `owed`: the subscriber has not confirmed that it knows the present state."""
         return {

@@ -40,6 +40,7 @@ from talkburst.sip.kept_subscriptions import TABLE, KeptSubscriptions
 from talkburst.sip.living_subscriptions import LivingSubscriptions
 from talkburst.sip.message import Request, Response
 from talkburst.sip.negotiation import Refusal
+from talkburst.sip.notify_outcomes import ends_subscription, may_pass, reason_of
 from talkburst.sip.subscription_establishment import (
     Owns,
     SubscriptionEstablishment,
@@ -57,13 +58,6 @@ __all__ = ["TABLE", "Notifier", "NotifierSubscription", "Package", "contact_uri"
 
 Decide = Callable[[str, Mapping[str, object]], None]
 
-# Answers to a NOTIFY that end the subscription (RFC 6665 4.2.2). 408 is Timer F told by somebody else (RFC 5057 5.1).
-# 401, 407, 500 and 503 do not end it.
-ENDING_STATUSES = frozenset({404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
-
-# Answers that may be another next time: a proxy or subscriber that is overloaded or starting, a device that has lost
-# its connection (RFC 5626 5.3.1) and makes a new one. So is any with Retry-After.
-PASSING_STATUSES = frozenset({430, 500, 502, 503, 504})
 # How often the last NOTIFY of a subscription is tried, which no expiry ends: about a minute.
 MOST_LAST_ATTEMPTS = 8
 
@@ -188,7 +182,7 @@ class Notifier:
         if subscription.transaction is not None:
             subscription.transaction.abandon(now)
         self._throttle.satisfied(subscription)
-        _not_due(subscription)
+        subscription.not_due()
 
     def _take_back(self, subscription: NotifierSubscription, now: float, resume_at: float | None) -> None:
         if subscription.ending is None:
@@ -210,7 +204,7 @@ class Notifier:
         subscription.expires_at = now + expires
         if expires > 0:
             self._enter(subscription, subscription.expires_at)
-        self._decide("SUBSCRIBE accepted", {**_facts(subscription), "expires": expires})
+        self._decide("SUBSCRIBE accepted", {**subscription.facts(), "expires": expires})
 
     def _enter(self, subscription: NotifierSubscription, end_at: float) -> None:
         if subscription.expiry is not None:
@@ -234,11 +228,11 @@ class Notifier:
         """No request finds the subscription any more; what is left of it is its last NOTIFY."""
         self._forget(subscription)
         subscription.ending = Ending(reason, retry_after, self._document(subscription, now))
-        self._decide("subscription ends", {**_facts(subscription), "reason": reason})
+        self._decide("subscription ends", {**subscription.facts(), "reason": reason})
         self._notify(subscription, now)
 
     def _forget(self, subscription: NotifierSubscription) -> None:
-        _not_due(subscription)
+        subscription.not_due()
         if subscription.expiry is not None:
             subscription.expiry.cancel()
         self._throttle.satisfied(subscription)
@@ -254,7 +248,7 @@ class Notifier:
     def _notify(self, subscription: NotifierSubscription, now: float) -> None:
         """Sends the present state, or the end; while a NOTIFY is unanswered, remembers that another one is due."""
         self._throttle.satisfied(subscription)
-        _not_due(subscription)
+        subscription.not_due()
         subscription.held = subscription.unanswered
         if subscription.held:
             self._save(subscription)
@@ -262,12 +256,7 @@ class Notifier:
         subscription.unanswered = True
         ending = subscription.ending
         body = self._document(subscription, now) if ending is None else ending.body
-        request = subscription.dialog.request("NOTIFY")
-        request.add("Contact", f"<{subscription.contact}>")
-        request.add("Event", subscription.event)
-        request.add("Subscription-State", subscription.subscription_state(now))
-        if body is not None:
-            request.set_body(body, self._packages[subscription.package].media_type)
+        request = subscription.notify(body, self._packages[subscription.package].media_type, now)
         # A connection that is gone leaves the Contact to be tried.
         flow = subscription.flow if subscription.flow is not None and self._engine.is_open(subscription.flow) else None
         self._save(subscription)
@@ -291,16 +280,14 @@ class Notifier:
             subscription.backoff.reset()
         else:
             subscription.data = dict(subscription.confirmed)
-        ends = outcome.status in ENDING_STATUSES if isinstance(outcome, Response) else outcome is Failure.TIMEOUT
-        if ends:
-            why = str(outcome.status) if isinstance(outcome, Response) else "no answer"
-            self._decide("subscription removed, NOTIFY failed", {**_facts(subscription), "why": why})
+        if ends_subscription(outcome):
+            self._decide("subscription removed, NOTIFY failed", {**subscription.facts(), "why": reason_of(outcome)})
             subscription.held = False
             self._forget(subscription)
             self._kept.drop(subscription)
         elif subscription.held:
             self._notify(subscription, now)
-        elif _may_pass(outcome) and (subscription.ending is None or subscription.backoff.failures < MOST_LAST_ATTEMPTS):
+        elif may_pass(outcome) and (subscription.ending is None or subscription.backoff.failures < MOST_LAST_ATTEMPTS):
             self._try_again(subscription, outcome, now)
         elif subscription.ending is not None:
             self._kept.drop(subscription)
@@ -310,34 +297,11 @@ class Notifier:
     def _try_again(self, subscription: NotifierSubscription, outcome: Response | Failure, now: float) -> None:
         """The subscriber could not be reached, and is owed the state of the moment when it can be."""
         delay = subscription.backoff.next(retry_after(outcome) if isinstance(outcome, Response) else None)
-        why = str(outcome.status) if isinstance(outcome, Response) else "unreachable"
-        self._decide("NOTIFY failed, trying again", {**_facts(subscription), "why": why, "seconds": delay})
+        facts = {**subscription.facts(), "why": reason_of(outcome), "seconds": delay}
+        self._decide("NOTIFY failed, trying again", facts)
         subscription.due = True
         subscription.again = self._engine.agenda.schedule(now + delay, partial(self._resume, subscription))
         self._save(subscription)
 
     def _save(self, subscription: NotifierSubscription) -> None:
         self._kept.save(subscription, self._throttle.waits(subscription))
-
-
-def _may_pass(outcome: Response | Failure) -> bool:
-    """Whether the same NOTIFY may be taken later."""
-    if not isinstance(outcome, Response):
-        return True
-    return outcome.status in PASSING_STATUSES or (outcome.status >= 300 and retry_after(outcome) is not None)
-
-
-def _not_due(subscription: NotifierSubscription) -> None:
-    subscription.due = False
-    if subscription.again is not None:
-        subscription.again.cancel()
-        subscription.again = None
-
-
-def _facts(subscription: NotifierSubscription) -> dict[str, object]:
-    return {
-        "event": subscription.event,
-        "resource": subscription.resource,
-        "subscriber": subscription.subscriber,
-        "call_id": subscription.dialog.call_id,
-    }
