@@ -6,8 +6,9 @@ from talkburst.sip.headers.grammar import split_commas
 from talkburst.sip.headers.names import NEVER_SPLIT, header_key
 
 HeaderLine = tuple[str, str, str, str]
-"""One header field: name as received; full lower-case name, its key; value, unfolded and stripped; what goes on the
-wire, folds included, without the last line break. No class of its own: ten to twenty are made of each message."""
+"""One header field: name as received, with its colon; full lower-case name, its key; value, unfolded and stripped; what
+goes on the wire, folds included, without the last line break. No class of its own: ten to twenty are made of each
+message."""
 
 
 class HeaderFields:
@@ -21,7 +22,7 @@ class HeaderFields:
 
     def header_lines(self) -> Iterator[tuple[str, str]]:
         """Every header field in order: name as received, value."""
-        return iter([(name, value) for name, _, value, _ in self._lines])
+        return iter([(name[:-1], value) for name, _, value, _ in self._lines])
 
     def keys(self) -> list[str]:
         """The full lower-case name of every header field in order."""
@@ -104,7 +105,7 @@ class HeaderFields:
             line = self._lines[index]
             elements = _elements(line)
             if len(elements) > number:
-                self._lines[index] = header_line(line[0], ", ".join(elements[number:]))
+                self._lines[index] = header_line(line[0][:-1], ", ".join(elements[number:]))
             else:
                 del self._lines[index]
             number -= max(1, len(elements))
@@ -118,7 +119,7 @@ class HeaderFields:
             self.prepend(name, value)
             return
         line = self._lines[index]
-        self._lines[index] = header_line(line[0], ", ".join([one_line(str(value)), *_elements(line)[1:]]))
+        self._lines[index] = header_line(line[0][:-1], ", ".join([one_line(str(value)), *_elements(line)[1:]]))
         self._forget(key)
 
     def _index(self, key: str) -> int | None:
@@ -157,7 +158,8 @@ def _elements(line: HeaderLine) -> list[str]:
 
 def header_line(name: str, value: object) -> HeaderLine:
     text = one_line(str(value))
-    return name, header_key(name), text, f"{name}: {text}"
+    start = f"{name}:"
+    return start, header_key(name), text, f"{start} {text}"
 
 
 def one_line(text: str) -> str:

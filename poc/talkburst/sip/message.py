@@ -58,7 +58,7 @@ class Message(TypedHeaders):
             if key != "content-length":
                 written.append(line)
             elif not counted:
-                written.append(line if value == length else f"{name}: {length}")
+                written.append(line if value == length else f"{name} {length}")
                 counted = True
         if not counted:
             written.append(f"Content-Length: {length}")
@@ -167,7 +167,7 @@ def response_to(
             firsts[key] = line
     if to_tag is not None and status != 100 and "to" in firsts and not _has_tag(request):
         name, _, value, _ = firsts["to"]
-        firsts["to"] = header_line(name, f"{value};tag={to_tag}")
+        firsts["to"] = header_line(name[:-1], f"{value};tag={to_tag}")
     lines += [firsts[key] for key in (_COPIED if status == 100 else _COPIED[:-1]) if key in firsts]
     lines += [header_line(name, value) for name, value in headers]
     response = Response(status, reason)

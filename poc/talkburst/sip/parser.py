@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from talkburst.sip.header_fields import HeaderLine
 from talkburst.sip.headers.grammar import BLANK, HeaderError, is_token, parse_number
-from talkburst.sip.headers.names import USUAL_KEYS, header_key
+from talkburst.sip.headers.names import KEYS_WITH_COLON, USUAL_KEYS, header_key
 from talkburst.sip.message import SIP_VERSION, Request, Response
 from talkburst.sip.methods import KNOWN_METHODS
 
@@ -107,12 +107,13 @@ def malformed(message: Request | Response, text: str, status: int, clause: str) 
 def split_header_lines(text: str) -> tuple[list[HeaderLine], str]:
     """The header lines of a head without its start line, and what is wrong with the first that is none, or nothing."""
     received = text.split("\r\n") if text else []
-    breaks = len(received) - 1
-    blanks = "\t" in text or ":  " in text or " \r" in text or text.endswith(" ")
-    if not blanks and text.count("\n") == breaks and text.count("\r") == breaks:
-        usual = _usual_lines(received)
-        if len(usual) == len(received):
-            return usual, ""
+    together = "".join(received)  # what is left of line breaks in it is none of CRLF
+    odd = "\r" in together or "\n" in together or "\t" in together
+    if not odd and ":  " not in text and " \r" not in text and not text.endswith(" "):
+        try:
+            return _usual_lines(received), ""
+        except KeyError:  # of a name that is not met all the time, or no name
+            pass
     unfolded = received
     if "\r\n " in text or "\r\n\t" in text:
         received, unfolded = _unfold(received)
@@ -129,19 +130,16 @@ def split_header_lines(text: str) -> tuple[list[HeaderLine], str]:
         if "\n" in line or "\r" in line:
             complaint = complaint or f"a line break that is not CRLF in {line[:40]!r}"
         elif colon:
-            lines.append((name, key, value.strip(BLANK), raw))
+            lines.append((f"{name}:", key, value.strip(BLANK), raw))
         else:
             complaint = complaint or f"{line[:40]!r} is no header"
     return lines, complaint
 
 
 def _usual_lines(received: list[str]) -> list[HeaderLine]:
-    """The lines that are ``Name: value`` with a name that is known; a fold begins with none."""
+    """Lines that are all ``Name: value``. Raises KeyError for a name that is not known; a fold begins with none."""
     return [
-        (name, key, value, line)
-        for line in received
-        for name, colon, value in (line.partition(": "),)
-        if colon and (key := USUAL_KEYS.get(name)) is not None
+        (name, KEYS_WITH_COLON[name], value, line) for line in received for name, _, value in (line.partition(" "),)
     ]
 
 

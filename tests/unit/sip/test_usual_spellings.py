@@ -15,6 +15,7 @@ from talkburst.sip import (
     uri,
 )
 from talkburst.sip.headers import HeaderError, name_addr, parse_cseq, parse_params
+from talkburst.sip.parser import split_header_lines
 
 SAME_VIA = [
     (
@@ -135,6 +136,35 @@ def test_blanks_around_a_value_are_no_part_of_it_and_stay_on_the_line(line: str)
     assert isinstance(message, Request)
     assert message.get("Subject") == "a"
     assert message.to_bytes() == wire
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Subject: a",
+        "s: a",
+        "Subject: a: b",
+        "Subject:",
+        "Subject: ",
+        "Subject",
+        ": a",
+        "",
+        "Subject: a b",
+        "Subject:a: b",
+        "Subject: a\rb",
+        "Subject: a\nb",
+        "Subject: a\r\r\n\nb",
+        "Subject: a\r\n b",
+        "Subject: a\tb",
+        "Via SIP/2.0/UDP h",
+        "Subject: \x0b",
+    ],
+)
+def test_a_line_is_the_same_beside_one_that_is_read_the_longer_way(line: str) -> None:
+    lines, complaint = split_header_lines(f"To: <sip:a@b>\r\n{line}\r\nCall-ID: 1")
+    longer, same_complaint = split_header_lines(f"To: <sip:a@b>\r\n{line}\r\nCall-ID: 1\r\nX-Odd:\t1")
+    assert longer.pop() == ("X-Odd:", "x-odd", "1", "X-Odd:\t1")
+    assert (lines, complaint) == (longer, same_complaint)
 
 
 def test_a_header_that_comes_twice_is_read_twice_also_after_a_change() -> None:

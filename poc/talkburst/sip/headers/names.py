@@ -38,6 +38,9 @@ USUAL_KEYS.update({name: name for name in _USUAL.lower().split()})
 USUAL_KEYS.update(COMPACT)
 USUAL_KEYS.update({letter.upper(): name for letter, name in COMPACT.items()})
 
+# The same by name and colon, as they stand at the beginning of a line.
+KEYS_WITH_COLON: dict[str, str] = {f"{name}:": key for name, key in USUAL_KEYS.items()}
+
 NEVER_SPLIT = frozenset(
     {
         "authorization",
