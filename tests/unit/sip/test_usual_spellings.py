@@ -24,6 +24,13 @@ SAME_VIA = [
     ),
     ("SIP/2.0/TCP pc.example;BRANCH=z9hG4bKa;ttl=4", "sip/2.0/tcp  pc.example ;branch=z9hG4bKa; ttl=4"),
     ("SIP/2.0/TLS a.example:9999", "SIP/2.0/tls a.example:09999"),
+    ("SIP/2.0/UDP h;branch=a;rport=9;received=h", "SIP/2.0/udp h ;branch=a;rport=9;received=h"),
+    ("SIP/2.0/UDP h;branch=a;received=h;rport=9", "SIP/2.0/udp h ;branch=a;received=h;rport=9"),
+    ("SIP/2.0/UDP h;branch=a;received=h", "SIP/2.0/udp h ;branch=a;received=h"),
+    ("SIP/2.0/UDP h;branch=a;rport=x", "SIP/2.0/udp h ;branch=a;rport=x"),
+    ("SIP/2.0/UDP h;rport;branch=a", "SIP/2.0/udp h ;rport;branch=a"),
+    ("SIP/2.0/UDP h;branch=a;rport;comp=b", "SIP/2.0/udp h ;branch=a;rport;comp=b"),
+    ('SIP/2.0/UDP h;branch=a;x="b;c"', 'SIP/2.0/udp h ;branch=a;x="b;c"'),
 ]
 SAME_ADDRESS = [
     ("<sip:alice@ims.example>;tag=a;+g.poc.talkburst", "<sip:alice@ims.example> ; tag = a ;+g.poc.talkburst"),
@@ -43,7 +50,30 @@ SAME_CREDENTIALS = [
 
 @pytest.mark.parametrize(("usual", "other"), SAME_VIA)
 def test_a_via_is_the_same_in_any_spelling(usual: str, other: str) -> None:
-    assert parse_via(usual) == parse_via(other)
+    for _ in range(2):  # what stands before the parameters is known the second time
+        assert parse_via(usual) == parse_via(other)
+        assert list(parse_via(usual).params) == list(parse_via(other).params)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [";", ";branch", ";branch=a;", ";branch=a;branch=b", ";branch=a;received=b;rport;received=c", ";branch=a b"],
+)
+def test_a_via_is_refused_for_its_parameters_whether_its_hop_is_known_or_not(params: str) -> None:
+    def told(text: str) -> str:
+        try:
+            return str(parse_via(text).params)
+        except HeaderError:
+            return "refused"
+
+    parse_via("SIP/2.0/UDP known.example")
+    assert told(f"SIP/2.0/UDP known.example{params}") == told(f"SIP/2.0/udp  known.example {params}")
+    assert told(f"SIP/2.0/UDP known.example{params}") == ("{'branch': None}" if params == ";branch" else "refused")
+
+
+def test_what_is_written_into_a_via_is_not_in_the_next_one_of_the_same_hop() -> None:
+    parse_via("SIP/2.0/UDP h.example:5060").params["received"] = "192.0.2.1"
+    assert str(parse_via("SIP/2.0/UDP h.example:5060")) == "SIP/2.0/UDP h.example:5060"
 
 
 @pytest.mark.parametrize(("usual", "other"), SAME_ADDRESS)

@@ -1,31 +1,49 @@
 """``Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK776asdhds;rport``, RFC 3261 20.42 and RFC 3581."""
 
 import re
-from dataclasses import dataclass, field
 
 from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_params, token_params
+from talkburst.sip.remembered import remember
 from talkburst.sip.uri import Params, UriError, parse_host_port
 
 # via-parm = sent-protocol LWS sent-by *( SEMI via-params ), without a blank more than is needed; an IPv6reference, and
 # whatever else does not match, is read the longer way.
-_USUAL_VIA = re.compile(
-    r"SIP/2\.0/([A-Z]++) ([A-Za-z0-9_.-]++)(?::([1-5][0-9]{4}|6[0-4][0-9]{3}|[0-9]{1,4}))?+"
-    r"(;[A-Za-z0-9\-.!%*_+`'~;=]++)?"
+_USUAL_HOP = re.compile(r"SIP/2\.0/([A-Z]++) ([A-Za-z0-9_.-]++)(?::([1-5][0-9]{4}|6[0-4][0-9]{3}|[0-9]{1,4}))?+")
+# Most have via-branch first, then response-port and via-received in either order, behind the first semicolon.
+_USUAL_PARAMS = re.compile(
+    r"branch=([A-Za-z0-9\-.!%*_+`'~]++)(?:;received=([A-Za-z0-9\-.!%*_+`'~]++))?+"
+    r"(?:;(rport)(?:=([0-9]++))?+)?+(?:;received=([A-Za-z0-9\-.!%*_+`'~]++))?+"
 )
+_TOKEN_PARAMS = re.compile(r"[A-Za-z0-9\-.!%*_+`'~;=]++")
+
+_remembered: dict[str, tuple[str, str, int | None]] = {}  # transport, host and port by what stands before the semicolon
 
 
-@dataclass(slots=True)
 class Via:
     """One hop of the way back. The transport is upper case, the host as received, IPv6 in brackets.
 
     `version` is any token: who speaks another one has to be told 505, and so has to be reached (RFC 4475 3.1.2.16).
     """
 
-    transport: str
-    host: str
-    port: int | None = None
-    params: Params = field(default_factory=dict)
-    version: str = "2.0"
+    __slots__ = ("host", "params", "port", "transport", "version")
+
+    def __init__(
+        self, transport: str, host: str, port: int | None = None, params: Params | None = None, version: str = "2.0"
+    ) -> None:
+        self.transport = transport
+        self.host = host
+        self.port = port
+        self.params: Params = {} if params is None else params
+        self.version = version
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Via) and self._parts() == other._parts()
+
+    def __repr__(self) -> str:
+        return f"Via({str(self)!r})"
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.transport, self.host, self.port, self.params, self.version
 
     def __str__(self) -> str:
         port = "" if self.port is None else f":{self.port}"
@@ -62,10 +80,36 @@ class Via:
 
 def parse_via(text: str) -> Via:
     """Reads one Via element. Raises HeaderError; an unknown transport is none of its errors."""
-    usual = _USUAL_VIA.fullmatch(text)
-    if usual is not None:
-        transport, host, digits, params = usual.groups()
-        return Via(transport, host, None if digits is None else int(digits), token_params(params) if params else {})
+    before, semicolon, after = text.partition(";")
+    hop = _remembered.get(before)
+    if hop is None:
+        found = _USUAL_HOP.fullmatch(before)
+        if found is None:
+            return _read_via(text)
+        transport, host, digits = found.groups()
+        hop = remember(_remembered, before, (transport, host, None if digits is None else int(digits)))
+    transport, host, port = hop
+    usual = _USUAL_PARAMS.fullmatch(after)
+    if usual is None:
+        if not semicolon:
+            return Via(transport, host, port, {})
+        if _TOKEN_PARAMS.fullmatch(after) is None:
+            return _read_via(text)
+        return Via(transport, host, port, token_params(semicolon + after))
+    branch, received, rport, source_port, received_last = usual.groups()
+    params: Params = {"branch": branch}
+    if received is not None:
+        params["received"] = received
+    if rport is not None:
+        params["rport"] = source_port
+    if received_last is not None:
+        if received is not None:
+            raise HeaderError("parameter received comes twice")
+        params["received"] = received_last
+    return Via(transport, host, port, params)
+
+
+def _read_via(text: str) -> Via:
     protocol, _, rest = text.strip().partition(" ")
     version, transport = "2.0", protocol[8:]
     if not protocol.startswith("SIP/2.0/") or not is_token(transport):
