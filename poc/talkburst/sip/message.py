@@ -22,7 +22,7 @@ class Message(TypedHeaders):
     __slots__ = ("body", "version")
 
     def __init__(self, headers: Iterable[tuple[str, object]] = (), body: bytes = b"") -> None:
-        super().__init__(headers)
+        TypedHeaders.__init__(self, headers)
         self.version = SIP_VERSION
         self.body = body
 
@@ -78,7 +78,7 @@ class Request(Message):
     __slots__ = ("_parsed_uri", "_uri", "method")
 
     def __init__(self, method: str, uri: str, headers: Iterable[tuple[str, object]] = (), body: bytes = b"") -> None:
-        super().__init__(headers, body)
+        Message.__init__(self, headers, body)
         self.method = method
         self._uri = uri
         self._parsed_uri: Uri | None = None
@@ -129,7 +129,7 @@ class Response(Message):
         headers: Iterable[tuple[str, object]] = (),
         body: bytes = b"",
     ) -> None:
-        super().__init__(headers, body)
+        Message.__init__(self, headers, body)
         self.status = status
         self.reason = REASONS.get(status, "") if reason is None else reason
 

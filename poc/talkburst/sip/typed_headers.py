@@ -116,7 +116,8 @@ class TypedHeaders(HeaderFields):
     @property
     def call_id(self) -> str:
         """The Call-ID; compared byte by byte (RFC 3261 20.8)."""
-        return self._mandatory("call-id")
+        value = self.first_values().get("call-id")
+        return self._mandatory("call-id") if value is None else value
 
     @property
     def cseq(self) -> CSeq:

@@ -44,6 +44,12 @@ SAME_CREDENTIALS = [
         'digest username="\\a",realm = "b" , NC=00000001,qop=auth',
     ),
     ('Digest username="a,b", uri="sip:h;x=,"', 'DIGEST USERNAME="a,b",uri = "sip:h;x=,"'),
+    ('Digest username="a, realm=b", nonce="="', 'digest username = "a, realm=b", nonce="="'),
+    ('Digest nc=1, username="a",realm="b", qop=auth', 'digest nc=1, username="a",realm="b", qop=auth '),
+    ('Digest algorithm=SHA-256, nonce="n", stale=true', 'digest algorithm=SHA-256, nonce="n", stale=true '),
+    ('Digest nc=<a, qop=b>, realm="<"', 'digest  nc=<a, qop=b>, realm="<" '),
+    ('Digest qop="auth, auth-int", x-more="y"', 'digest qop="auth, auth-int" , x-more="y"'),
+    ("Digest qop=", "digest qop= "),
     ('Digest opaque="", nonce="n"', 'Digest  opaque="" ,nonce= "n"'),
 ]
 
@@ -84,6 +90,7 @@ def test_an_address_is_the_same_in_any_spelling(usual: str, other: str) -> None:
 @pytest.mark.parametrize(("usual", "other"), SAME_CREDENTIALS)
 def test_credentials_are_the_same_in_any_spelling(usual: str, other: str) -> None:
     assert parse_auth(usual) == parse_auth(other)
+    assert list(parse_auth(usual).params) == list(parse_auth(other).params)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +105,33 @@ def test_credentials_are_the_same_in_any_spelling(usual: str, other: str) -> Non
 def test_an_address_is_not_taken_for_one_that_began_alike(first: str, second: str, read: str) -> None:
     parse_name_addr(first)
     assert str(parse_name_addr(second)) == read
+
+
+@pytest.mark.parametrize(
+    ("usual", "other"),
+    [
+        ("1827 REGISTER", "1827  REGISTER"),
+        ("000000001 ACK", "0000000001 ACK"),
+        ("1 Ab-C", " 1\tAb-C "),
+    ],
+)
+def test_a_cseq_is_the_same_in_any_spelling(usual: str, other: str) -> None:
+    assert parse_cseq(usual) == parse_cseq(other)
+
+
+@pytest.mark.parametrize(
+    "text", ["REGISTER", " REGISTER", "1", "1 ", "-1 ACK", "\u00b2 ACK", "\u0661 ACK", "1 ACK ACK", "1ACK"]
+)
+def test_a_cseq_that_looks_usual_and_is_broken_is_refused(text: str) -> None:
+    with pytest.raises(HeaderError):
+        parse_cseq(text)
+
+
+@pytest.mark.parametrize(
+    ("usual", "other"), [(";tag=a", " ; TAG = a"), (";lr", ";LR"), (";q=0.1", ";q =0.1"), (";a", ";a ")]
+)
+def test_a_parameter_alone_is_the_same_in_any_spelling(usual: str, other: str) -> None:
+    assert parse_params(usual) == parse_params(other)
 
 
 def test_a_cseq_of_ten_digits_is_looked_at_as_closely_as_it_has_to_be() -> None:
@@ -120,6 +154,12 @@ def test_what_looks_usual_and_is_broken_is_refused(text: str) -> None:
         'Digest username="a", username="b"',
         'Digest username="a" b, realm="c"',
         'Digest username=""a", realm="c"',
+        'Digest username="a" realm="c"',
+        'Digest username="a"realm="c"',
+        'Digest username="a"b, realm="c"',
+        'Digest nc=1, nc=1, realm="c"',
+        'Digest realm="c", nc=1, realm=c',
+        'Digest username="a", "b"',
         'Digest username="a, realm=c',
         "Digest username",
     ],

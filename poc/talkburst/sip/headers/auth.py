@@ -75,7 +75,7 @@ def _usual_directives(text: str) -> dict[str, str]:
                 return {}
             quotes += 2
             value = value[1:-1]
-        elif " " in value or "\t" in value or "," in value:
+        elif " " in value or "\t" in value or "," in value or "<" in value:
             return {}
         params[name] = value
     return params if text.count('"') == quotes else {}

@@ -9,6 +9,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 # What most parameters are made of: tokens. A value of other characters, or blanks, take the longer way.
 # generic-param *(SEMI generic-param) = token [ EQUAL gen-value ]
 _TOKEN_PARAMS = re.compile(r"[A-Za-z0-9\-.!%*_+`'~;=]+")
+# One of them, its name in lower case: a tag, an expires, a feature.
+_ONE_PARAM = re.compile(r";([a-z0-9\-.!%*_+`'~]++)(?:=([A-Za-z0-9\-.!%*_+`'~]++))?+")
 # An element of a list: up to the next comma outside a quoted-string and the brackets of a name-addr.
 _ELEMENT = re.compile(r"""(?:[^,"<]++|"(?:[^"\\]++|\\.)*+"|<[^>]*+>)*+""", re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
@@ -112,6 +114,9 @@ def parse_params(text: str) -> Params:
 
     A name that comes twice is an error (RFC 3261 7.3.1). Quotes of values are kept.
     """
+    if text.rfind(";") == 0 and (one := _ONE_PARAM.fullmatch(text)) is not None:
+        name, token = one.groups()
+        return {name: token}
     unquoted = _without_a_quoted_value(text) if '"' in text else text
     if _TOKEN_PARAMS.fullmatch(unquoted) is None or text[0] != ";":
         return _any_params(text)
