@@ -3,24 +3,29 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from talkburst.daemon.trust import Trust
 from talkburst.sip import Request, SipUri, Uri
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Flow
+from talkburst.sip.next_hop import deciding_uri
+from talkburst.sip.next_hop import target_of as place_of
 from talkburst.sip.proxy import Target
 from talkburst.sip.sips import as_sip, is_sips
 from talkburst_core.bindings import Binding, Registration
 from talkburst_core.dialog_flows import DialogFlows
-from talkburst_core.identity import STRIPPED
+from talkburst_core.identity import INTERNAL, STRIPPED
 from talkburst_core.profile import Subscriber, Subscribers
 
 
 @dataclass(slots=True)
 class Contacts:
-    """`clients` is the name of the listeners by which they are reached."""
+    """`trust` holds the addresses of the peers that are believed; `clients` names the listeners by which users are
+    reached."""
 
     engine: Engine
     subscribers: Subscribers
     registration: Callable[[str], Registration | None]
+    trust: Trust
     clients: str = "clients"
     dialogs: DialogFlows = field(init=False)
 
@@ -35,15 +40,31 @@ class Contacts:
         registration = self.registration(subscriber.key)
         return list(registration.bindings) if registration is not None else []
 
-    def target(self, request: Request, listener: str, *, foreign: bool = False) -> Target:
-        """The way of a request along its Route, else to its Request-URI.
+    def is_trusted(self, request: Request, listener: str) -> bool:
+        """Whether the next hop of a request may read what is internal, and is believed (RFC 3325 5).
+
+        It has to have a trusted address of its own or by [hosts]: trust hangs on nobody's DNS, and not on the side by
+        which the request leaves, for whoever sends it may write a Route.
+        """
+        if listener.startswith(self.clients):
+            return False
+        place = place_of(deciding_uri(request), self.engine.hosts)
+        return place is not None and place.is_literal and place.host in self.trust
+
+    def target(self, request: Request, listener: str, inbound: str) -> Target:
+        """The way of a request along its Route, else to its Request-URI. `inbound`: the listener that it came by.
 
         To a device by the connection on which it began the dialog or registered (RFC 5626 5.3), else by its Contact.
         """
         if not listener.startswith(self.clients):
-            return Target(listener, distrusted=STRIPPED if foreign else ())
+            trusted = self.is_trusted(request, listener)
+            return Target(listener, distrusted=self.withheld(inbound) if trusted else STRIPPED)
         flow = None if request.get("Route") is not None else self.dialogs.find(request) or self._connection(request)
         return Target(flow.listener if flow else listener, distrusted=STRIPPED, flow=flow)
+
+    def withheld(self, inbound: str) -> tuple[str, ...]:
+        """What whoever asked by this listener may not read in the answer of a trusted peer."""
+        return INTERNAL if inbound.startswith(self.clients) else ()
 
     def _connection(self, request: Request) -> Flow | None:
         """The open connection of the device whose Contact is the Request-URI, among those of the user in To.

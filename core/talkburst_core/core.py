@@ -101,7 +101,7 @@ class Core:
             engine,
             self.proxy,
             subscribers,
-            Contacts(engine, subscribers, self.registrar.registration, CLIENTS),
+            Contacts(engine, subscribers, self.registrar.registration, trust, CLIENTS),
             policy.all_domains,
             decide,
             policy.liveness,
@@ -245,7 +245,7 @@ class Core:
             self._routing.follow(transaction, request, self._destination.outbound(routed, transaction.listener), now)
         elif request.method == "REGISTER":
             # Criteria on REGISTER are about registrations with us.
-            self._routing.follow(transaction, request, SERVERS, now, foreign=True)
+            self._routing.follow(transaction, request, SERVERS, now)
         else:
             self._routing.originate(transaction, request, asserted.subscriber, asserted.identity, now)
 

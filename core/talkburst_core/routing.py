@@ -53,7 +53,7 @@ class Routing:
     def terminate(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """A request that nobody but its Request-URI has a say in any more."""
         if self._is_elsewhere(request):
-            self.follow(transaction, request, self.servers, now, foreign=True)
+            self.follow(transaction, request, self.servers, now)
             return
         found = self.subscribers.find(request.uri)
         if found is None:
@@ -76,10 +76,8 @@ class Routing:
                 return True
         return False
 
-    def follow(
-        self, transaction: ServerTransaction, request: Request, listener: str, now: float, *, foreign: bool = False
-    ) -> None:
-        """Sends a request where its Route, else its Request-URI, says. `foreign`: out of our domains.
+    def follow(self, transaction: ServerTransaction, request: Request, listener: str, now: float) -> None:
+        """Sends a request where its Route, else its Request-URI, says.
 
         Where that is a user of ours, it stands for the contacts (RFC 3261 16.5): not every client learns the Contact of
         the other end, and the address of our domain would bring the request back to us. A tag in To is no proof that
@@ -88,10 +86,9 @@ class Routing:
         if request.get("Route") is None and self._is_ours(request):
             self.terminate(transaction, request, now)
             return
-        trusted = not foreign and not listener.startswith(self.clients)
-        if not trusted:
+        if not self.contacts.is_trusted(request, listener):
             withhold(request)
-        target, head = self.contacts.target(request, listener, foreign=foreign), request.head()
+        target, head = self.contacts.target(request, listener, transaction.listener), request.head()
         self.proxy.forward(
             transaction,
             request,
@@ -119,7 +116,9 @@ class Routing:
         Where it names the user alone, to every contact but the sender's: the one that answered is among them, and to
         the others it is an ACK of nothing.
         """
-        targets = [self.contacts.target(request, listener)]
+        if not self.contacts.is_trusted(request, listener):
+            withhold(request)
+        targets = [self.contacts.target(request, listener, flow.listener)]
         if request.get("Route") is None and self._is_ours(request):
             found = self.subscribers.find(request.uri)
             others = [] if found is None else [each for each in self.contacts.of(found[0]) if each.flow != flow]
@@ -174,10 +173,11 @@ class Routing:
     def _ask(self, leg: Leg, criterion: Criterion, now: float) -> None:
         """Sends the request to an application server; it comes back by the second Route if there is more to do."""
         route = (_loose_route(criterion.server.server_name), self._way_back(leg, criterion))
+        withheld = self.contacts.withheld(leg.transaction.listener)
         self.proxy.forward(
             leg.transaction,
             leg.request,
-            [Target(self.servers, route=route)],
+            [Target(self.servers, route=route, distrusted=withheld)],
             now,
             record_route=leg.request.method in RECORD_ROUTED,
             timeout=self.liveness,
@@ -264,7 +264,7 @@ class Routing:
         if isinstance(uri, TelUri) or (isinstance(uri, SipUri) and uri.host in self.domains):
             self._answer(transaction, request, 404, f"{request.uri} is no user of this core", now)
         else:
-            self.follow(transaction, request, self.servers, now, foreign=True)
+            self.follow(transaction, request, self.servers, now)
 
     def _answer(self, transaction: ServerTransaction, request: Request, status: int, why: str, now: float) -> None:
         self.decide(f"{status} to {request.method}: {why}", {"call_id": request.call_id})

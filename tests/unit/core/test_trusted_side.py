@@ -3,6 +3,8 @@
 import pytest
 from requests_to_route import POC, register, settings
 
+from talkburst.sip.locating import Located
+
 
 def message(bench, to: str, headers: str = ""):
     common = f"From: <sip:alice@ims.example>;tag=m\nTo: <{to}>\nCall-ID: m\nCSeq: 1 MESSAGE"
@@ -75,3 +77,75 @@ def test_request_in_a_dialog_with_nobody_is_404(registered) -> None:
         CSeq: 2 BYE
     """)
     assert answer.line == "SIP/2.0 404 Not Found"
+
+
+THIRD = ("198.51.100.9", 5060)
+
+
+def ask_along(bench, route: str, to: str = "sip:bob@ims.example", tag: str = "", headers: str = ""):
+    """A request of alice with a Route of her own."""
+    return bench.client(f"""
+        MESSAGE {to} SIP/2.0
+        Route: {route}
+        From: <sip:alice@ims.example>;tag=m
+        To: <{to}>{tag}
+        Call-ID: m
+        CSeq: 1 MESSAGE
+        {headers or "Accept: text/plain"}
+    """)
+
+
+THIRD_PARTIES = {
+    "by a second Route": ("<sip:127.0.0.1:5054;lr>, <sip:198.51.100.9;lr>", "sip:bob@ims.example", ""),
+    "by a maddr in it": (
+        "<sip:127.0.0.1:5054;lr>, <sip:poc.ims.example;lr;maddr=198.51.100.9>",
+        "sip:bob@ims.example",
+        "",
+    ),
+    "by a strict router": ("<sip:127.0.0.1:5054;lr>, <sip:198.51.100.9>", "sip:bob@ims.example", ""),
+    "within a dialog": ("<sip:127.0.0.1:5054;lr>", "sip:bob@198.51.100.9", ";tag=b"),
+}
+
+
+@pytest.mark.parametrize("way", THIRD_PARTIES)
+def test_third_party_learns_nothing_that_is_internal_however_it_is_routed_to_and_is_not_believed(
+    registered, way: str
+) -> None:
+    # RFC 3325 5: trust is in the next hop, not in the listener by which it is reached.
+    route, to, tag = THIRD_PARTIES[way]
+    (sent,) = ask_along(registered, route, to, tag, headers="Privacy: id")
+    assert sent.to == THIRD
+    assert sent.headers("P-Asserted-Identity") == []
+    assert sent.header("P-Charging-Vector") is None
+    (answer,) = registered.answer(sent, "200 OK", "P-Asserted-Identity: <sip:carol@ims.example>")
+    assert answer.header("P-Asserted-Identity") is None
+
+
+def test_name_that_only_the_dns_knows_is_not_trusted_whatever_address_it_has(registered) -> None:
+    registered.names["poc.elsewhere.example"] = [Located("UDP", POC)]
+    (sent,) = ask_along(registered, "<sip:127.0.0.1:5054;lr>, <sip:poc.elsewhere.example;lr>")
+    assert (sent.to, sent.header("P-Charging-Vector")) == (POC, None)
+
+
+@pytest.mark.parametrize("peer", ["poc.ims.example", "127.0.0.2:5070"])
+def test_trusted_peer_is_told_and_believed_within_a_dialog(registered, peer: str) -> None:
+    (sent,) = ask_along(registered, "<sip:127.0.0.1:5054;lr>", f"sip:chat@{peer}", ";tag=b", "Privacy: id")
+    assert sent.headers("P-Asserted-Identity") == ["<sip:alice@ims.example>"]
+    assert sent.header("P-Charging-Vector")
+    (answer,) = registered.answer(sent, "200 OK", "P-Asserted-Identity: <sip:carol@ims.example>")
+    assert answer.header("P-Asserted-Identity") == "<sip:carol@ims.example>"
+
+
+def test_client_is_not_told_what_servers_say_of_charging_in_their_answers(registered) -> None:
+    (sent,) = settings(registered)
+    (answer,) = registered.answer(sent, "200 OK", "P-Charging-Vector: icid-value=1;term-ioi=poc.ims.example\nX-Kept: 1")
+    assert (answer.header("P-Charging-Vector"), answer.header("X-Kept")) == (None, "1")
+
+
+def test_client_is_not_told_in_an_ack_what_servers_may_read(bob) -> None:
+    common = "From: <sip:chat@poc.ims.example>;tag=a\nTo: <sip:bob@ims.example>{}\nCall-ID: call\nCSeq: 1 {}\n{}"
+    told = "P-Charging-Vector: icid-value=1\nP-Asserted-Identity: <sip:chat@poc.ims.example>\nPrivacy: id"
+    (invite,) = bob.server("INVITE sip:bob@ims.example SIP/2.0\n" + common.format("", "INVITE", told))
+    bob.answer(invite, "200 OK", to_tag="b")
+    (ack,) = bob.server("ACK sip:bob@ims.example SIP/2.0\n" + common.format(";tag=b", "ACK", told))
+    assert (ack.header("P-Charging-Vector"), ack.header("P-Asserted-Identity")) == (None, None)
