@@ -13,7 +13,7 @@ import click
 
 import talkburst_core
 from talkburst.daemon.configuration import load, read_file
-from talkburst.daemon.settings import ConfigurationError
+from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.demo.placement import LOOPBACK, PORT_NAMES, Placement, PlacementError, placement
 from talkburst.demo.run import DemoRun, Options
 from talkburst.demo.scenario import SCENARIOS
@@ -95,16 +95,7 @@ def demo(
 
     Exit code 0 only if every step passed, 3 if some could not be seen because both of their ends are yours.
     """
-    given: Mapping[str, Any] = {}
-    try:
-        # read once, for it may be a pipe; with its relative paths made absolute
-        source = None if config is None else read_file(config.absolute())
-        settings = load(source, environ={})
-        given = {} if source is None else source.tree
-    except ConfigurationError as error:
-        for problem in error.problems:
-            click.echo(f"demo: {problem}", err=True)
-        raise click.exceptions.Exit(2) from None
+    settings, given = _configured(config)
     placed = _placed(host, port, external, scenario)
     if transport == "tls" and placed.external:
         raise click.UsageError(
@@ -113,11 +104,7 @@ def demo(
         )
     if pcap is not None and not pcap.absolute().parent.is_dir():
         raise click.BadParameter(f"{pcap}: there is no directory {pcap.absolute().parent}")
-    directory = state or Path(tempfile.mkdtemp(prefix="talkburst-demo-"))
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise click.BadParameter(f"{directory}: {error.strerror}") from None
+    directory = _state_directory(state)
     options = Options(
         directory=directory,
         given=given,
@@ -134,6 +121,27 @@ def demo(
         passwords=_passwords(settings.core.credentials),
     )
     raise click.exceptions.Exit(asyncio.run(DemoRun(options).run()))
+
+
+def _configured(config: Path | None) -> tuple[Settings, Mapping[str, Any]]:
+    """The settings, and the tree of `config`, of which its relative paths are made absolute."""
+    try:
+        # read once, for it may be a pipe
+        source = None if config is None else read_file(config.absolute())
+        return load(source, environ={}), {} if source is None else source.tree
+    except ConfigurationError as error:
+        for problem in error.problems:
+            click.echo(f"demo: {problem}", err=True)
+        raise click.exceptions.Exit(2) from None
+
+
+def _state_directory(state: Path | None) -> Path:
+    directory = state or Path(tempfile.mkdtemp(prefix="talkburst-demo-"))
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.BadParameter(f"{directory}: {error.strerror}") from None
+    return directory
 
 
 def _placed(host: str, ports: Sequence[str], external: Sequence[str], scenario: str) -> Placement:
