@@ -3,7 +3,8 @@
 from hypothesis import strategies as st
 
 from talkburst.sip.headers import NameAddr
-from talkburst.sip.uri import OtherUri, Params, SipUri, TelUri, Uri
+from talkburst.sip.uri import OtherUri, SipUri, TelUri, Uri
+from talkburst.sip.uri_parts import Params
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 DIGITS = "0123456789"

@@ -19,7 +19,8 @@ from talkburst.sip.headers import (
 )
 from talkburst.sip.message import REASONS, Message, Request, Response, response_to
 from talkburst.sip.parser import Malformed, is_keepalive, parse_message
-from talkburst.sip.uri import OtherUri, Params, SipUri, TelUri, Uri, UriError, parse_uri
+from talkburst.sip.uri import OtherUri, SipUri, TelUri, Uri, UriError, parse_uri
+from talkburst.sip.uri_parts import Params
 
 __all__ = [
     "REASONS",

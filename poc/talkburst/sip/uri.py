@@ -4,16 +4,21 @@ RFC 3261 19.1 and 25.1, RFC 3966 for tel.
 """
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from talkburst.sip.remembered import remember
-
-Params = dict[str, str | None]
-"""Lower-case name to value exactly as received, quotes kept; None for a flag such as ``;lr``. Order is kept."""
-
-ReadParams = Mapping[str, str | None]
-"""The same where nobody may change them."""
+from talkburst.sip.uri_parts import (
+    MARKS_AND_ALPHANUMERIC,
+    USER_CHARACTERS,
+    Params,
+    ReadParams,
+    canonical,
+    folded,
+    header_set,
+    params_text,
+    same_params,
+    same_text,
+)
 
 _remembered: dict[str, "Uri"] = {}
 
@@ -33,19 +38,6 @@ _USUAL_SIP_URI = re.compile(
     r"(?:;([A-Za-z0-9\-_.!~*'()&=+$,;%:/\[\]]++))?+"
 )
 _VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-# A percent sign that begins no escape.
-_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# What no part of a URI may hold unescaped and the reader lets pass all the same.
-_TO_BE_ESCAPED = re.compile(r"[#\[\\\]^`{|}]")
-# reserved = ";" / "/" / "?" / ":" / "@" / "&" / "=" / "+" / "$" / ","   and the sign of the escape itself
-_RESERVED = frozenset(";/?:@&=+$,%")
-# unreserved = alphanum / mark
-_MARKS_AND_ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + "-_.!~*'()")
-# What may stand unescaped in a user part: unreserved / user-unreserved
-_USER_CHARACTERS = _MARKS_AND_ALPHANUMERIC | frozenset("&=+$,;?/")
-# A parameter of these in one URI only makes the two different, RFC 3261 19.1.4 (transport: by its examples).
-_NEVER_IGNORED = ("user", "ttl", "method", "maddr", "transport")
 
 
 class UriError(ValueError):
@@ -99,7 +91,7 @@ class SipUri:
         if self.port is not None:
             text += f":{self.port}"
         if self.params:
-            text += _params_text(self.params)
+            text += params_text(self.params)
         return text if self.headers is None else f"{text}?{self.headers}"
 
     @property
@@ -120,10 +112,10 @@ class SipUri:
             self.scheme == other.scheme
             and self.host == other.host
             and self.port == other.port
-            and _same_text(self.user, other.user)
-            and _same_text(self.password, other.password)
-            and _same_params(self.params, other.params)
-            and _header_set(self.headers) == _header_set(other.headers)
+            and same_text(self.user, other.user)
+            and same_text(self.password, other.password)
+            and same_params(self.params, other.params)
+            and header_set(self.headers) == header_set(other.headers)
         )
 
     def addr_of_record(self) -> str:
@@ -132,7 +124,7 @@ class SipUri:
         All parameters, headers and the password go, escapes that need not be escapes are undone, and sips is filed
         with sip (RFC 5630 5.2). Escapes of characters that cannot stand in a user part stay, so the text is a URI.
         """
-        user = "" if self.user is None else f"{_canonical(self.user, _USER_CHARACTERS)}@"
+        user = "" if self.user is None else f"{canonical(self.user, USER_CHARACTERS)}@"
         port = "" if self.port is None else f":{self.port}"
         return f"sip:{user}{self.host}{port}"
 
@@ -156,7 +148,7 @@ class TelUri:
         return f"TelUri({str(self)!r})"
 
     def __str__(self) -> str:
-        return f"tel:{self.number}{_params_text(self.params)}"
+        return f"tel:{self.number}{params_text(self.params)}"
 
     @property
     def digits(self) -> str:
@@ -167,14 +159,14 @@ class TelUri:
         """True when numbers and all parameters agree, RFC 3966 4: separators, case and order do not count."""
         if not isinstance(other, TelUri) or self.digits != other.digits:
             return False
-        return _folded(self.params) == _folded(other.params)
+        return folded(self.params) == folded(other.params)
 
     def addr_of_record(self) -> str:
         """``tel:+12025550101``; a local number keeps its phone-context, which is part of the number."""
         context = self.params.get("phone-context")
         if context is None:
             return f"tel:{self.digits}"
-        return f"tel:{self.digits};phone-context={_canonical(context, _MARKS_AND_ALPHANUMERIC).lower()}"
+        return f"tel:{self.digits};phone-context={canonical(context, MARKS_AND_ALPHANUMERIC).lower()}"
 
 
 class OtherUri:
@@ -305,62 +297,3 @@ def _parse_params(text: str) -> Params:
             raise UriError(f"an empty or repeated parameter in {text!r}")
         params[name] = value if equals else None
     return params
-
-
-def _params_text(params: ReadParams) -> str:
-    return "".join([f";{name}" if value is None else f";{name}={value}" for name, value in params.items()])
-
-
-def _unescape(text: str, plain: frozenset[str]) -> str:
-    """Undoes %HH for the ASCII characters in `plain` and writes the other escapes in upper case."""
-    if "%" not in text:
-        return text
-
-    def replace(escape: re.Match[str]) -> str:
-        character = chr(int(escape.group(1), 16))
-        return character if character in plain else escape.group(0).upper()
-
-    return _ESCAPE.sub(replace, text)
-
-
-def _canonical(text: str, plain: frozenset[str]) -> str:
-    """The one spelling of all that say the same: what need not be escaped is not, and what has to be is."""
-    if text.isalnum():
-        return text
-    text = _unescape(_BARE_PERCENT.sub("%25", text), plain)
-    return _TO_BE_ESCAPED.sub(lambda found: f"%{ord(found.group()):02X}", text)
-
-
-_UNRESERVED = frozenset(chr(code) for code in range(128)) - _RESERVED
-
-
-def _same_text(one: str | None, other: str | None) -> bool:
-    """Compares case-sensitively; an unreserved character equals its escape, RFC 3261 19.1.4."""
-    if one is None or other is None:
-        return one is other
-    return one == other or _unescape(one, _UNRESERVED) == _unescape(other, _UNRESERVED)
-
-
-def _same_params(one: ReadParams, other: ReadParams) -> bool:
-    for name, value in one.items():
-        if name in other:
-            if _fold(value) != _fold(other[name]):
-                return False
-        elif name in _NEVER_IGNORED:
-            return False
-    return all(name in one or name not in _NEVER_IGNORED for name in other)
-
-
-def _folded(params: ReadParams) -> Params:
-    return {name: _fold(value) for name, value in params.items()}
-
-
-def _fold(value: str | None) -> str | None:
-    return None if value is None else _unescape(value, _UNRESERVED).lower()
-
-
-def _header_set(headers: str | None) -> list[tuple[str, str]]:
-    if not headers:
-        return []
-    pairs = [header.partition("=") for header in headers.split("&")]
-    return sorted((_unescape(name, _UNRESERVED).lower(), _unescape(value, _UNRESERVED)) for name, _, value in pairs)

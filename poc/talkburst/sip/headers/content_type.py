@@ -4,7 +4,7 @@ from typing import Final
 
 from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_params
 from talkburst.sip.remembered import remember
-from talkburst.sip.uri import ReadParams
+from talkburst.sip.uri_parts import ReadParams
 
 
 class ContentType:

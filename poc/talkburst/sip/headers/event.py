@@ -5,7 +5,7 @@ from typing import Final
 
 from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_delta_seconds, parse_params
 from talkburst.sip.remembered import remember
-from talkburst.sip.uri import Params, ReadParams
+from talkburst.sip.uri_parts import Params, ReadParams
 
 
 class Event:

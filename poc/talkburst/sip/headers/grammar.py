@@ -2,7 +2,7 @@
 
 import re
 
-from talkburst.sip.uri import Params, ReadParams
+from talkburst.sip.uri_parts import Params, ReadParams
 
 # token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~" )
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")

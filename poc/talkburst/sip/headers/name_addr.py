@@ -13,7 +13,8 @@ from talkburst.sip.headers.grammar import (
     unquote,
 )
 from talkburst.sip.remembered import remember
-from talkburst.sip.uri import ReadParams, Uri, UriError, parse_uri
+from talkburst.sip.uri import Uri, UriError, parse_uri
+from talkburst.sip.uri_parts import ReadParams
 
 
 class NameAddr:

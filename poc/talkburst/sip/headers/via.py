@@ -4,7 +4,8 @@ import re
 
 from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_params, token_params
 from talkburst.sip.remembered import remember
-from talkburst.sip.uri import Params, UriError, parse_host_port
+from talkburst.sip.uri import UriError, parse_host_port
+from talkburst.sip.uri_parts import Params
 
 # via-parm = sent-protocol LWS sent-by *( SEMI via-params ), without a blank more than is needed; an IPv6reference, and
 # whatever else does not match, is read the longer way.
