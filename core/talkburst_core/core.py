@@ -18,7 +18,8 @@ from talkburst.sip.flow import Flow
 from talkburst.sip.journal import Journal, Rows, text
 from talkburst.sip.notifier import TABLE as SUBSCRIPTIONS
 from talkburst.sip.notifier import Notifier, contact_uri
-from talkburst.sip.proxy import Proxy, Routed
+from talkburst.sip.proxy import Proxy
+from talkburst.sip.route_preprocessing import Routed
 from talkburst.sip.uas import Uas
 from talkburst_core.authentication import PROXY, Authentication, Decide
 from talkburst_core.bindings import Registration

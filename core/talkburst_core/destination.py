@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from talkburst.sip import Request, SipUri, parse_uri
-from talkburst.sip.proxy import Proxy, Routed
+from talkburst.sip.proxy import Proxy
+from talkburst.sip.route_preprocessing import Routed
 from talkburst_core.profile import Subscribers
 
 CLIENTS: Final = "clients"
