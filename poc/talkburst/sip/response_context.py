@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from .agenda import Alarm
+from .best_response import best_of
 from .engine import Engine
 from .flow import Flow
 from .message import REASONS, Request, Response, response_to
@@ -37,10 +38,7 @@ class Outgoing(NamedTuple):
     instead: Outgoing | None = None
 
 
-# RFC 3261 16.7 step 6: these let the client try again and succeed, so they come first in their class.
-PREFERRED: Final = (401, 407, 415, 420, 484)
 ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326 3.1: no missed call, then
-SILENT: Final = (408, 487)  # nobody said anything; whatever somebody said tells more
 CHALLENGES: Final = ("WWW-Authenticate", "Proxy-Authenticate")
 
 
@@ -288,26 +286,6 @@ class _Branch:
 def _leads_nowhere(outcome: Outcome) -> bool:
     """Whether the way to a device has failed, and not the device (RFC 5626 7)."""
     return outcome is Failure.TRANSPORT or (isinstance(outcome, Response) and outcome.status == 430)
-
-
-def best_of(outcomes: Sequence[Outcome], is_invite: bool) -> Outcome:
-    """The outcome to report when none is a success: any 6xx, else the lowest class (RFC 3261 16.7 step 6)."""
-    return min(outcomes, key=lambda outcome: _rank(outcome, is_invite), default=Failure.TIMEOUT)
-
-
-def _rank(outcome: Outcome, is_invite: bool) -> tuple[int, int, int]:
-    if isinstance(outcome, Response):
-        status = outcome.status
-    elif outcome is Failure.TRANSPORT:
-        status = 503
-    else:
-        # Silence counts as 408 for INVITE; for others any answer is better (RFC 4320 4.2).
-        status = 408 if is_invite else 599
-    if status >= 600:
-        return 0, 0, 0
-    if not isinstance(outcome, Response) or status in SILENT:
-        return 1, status // 100, len(PREFERRED) + 1
-    return 1, status // 100, PREFERRED.index(status) if status in PREFERRED else len(PREFERRED)
 
 
 def reason_of(status: int) -> str:
