@@ -4,7 +4,8 @@ from talkburst.net.clock import Clock
 from talkburst.net.configured import message_limits, name_resolver, queue_limits, tcp_limits
 from talkburst.net.listen import ListenAddress, ListenError
 from talkburst.net.listeners import listen_all
-from talkburst.net.node import MessageTrace, SipNode
+from talkburst.net.message_trace import MessageTrace
+from talkburst.net.node import SipNode
 from talkburst.net.resolver import Resolver
 from talkburst.net.tcp import TcpLimits
 from talkburst.net.tls import Tls, https_context, tls_for

@@ -8,53 +8,32 @@ import socket
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
-from typing import Literal, Protocol
 
 from talkburst.daemon.address import Listen, show_host_port
 from talkburst.daemon.log import Log
 from talkburst.net.clock import Clock
 from talkburst.net.commit_gate import CommitGate, Unit
 from talkburst.net.connections import Connections
+from talkburst.net.datagrams import Datagrams
 from talkburst.net.intake import Intake, QueueLimits
 from talkburst.net.listen import WILDCARDS, ListenError, is_dual_stack, open_socket, show
 from talkburst.net.locator import Location, Locator
+from talkburst.net.message_trace import MessageTrace
 from talkburst.net.resolver import Resolver
 from talkburst.net.tcp import TcpConnection, TcpLimits
 from talkburst.net.tls import Tls
-from talkburst.net.udp import DRAIN, READ_AHEAD, UdpSocket
-from talkburst.net.wildcard_udp import make_udp_socket
 from talkburst.sip.actions import Action, Connect, LimitSilence, Resolve, Send
 from talkburst.sip.engine import Engine
-from talkburst.sip.flow import Address, Flow, Listener, is_literal
+from talkburst.sip.flow import Address, Flow, Listener
 from talkburst.sip.journal import Journal
 from talkburst.sip.locating import Located
 from talkburst.sip.message import Request, Response
-from talkburst.sip.stun import answer, is_stun
 from talkburst.sip.transaction.client import Failure, Outcome
 from talkburst.sip.transaction.key import client_key
 from talkburst.store.state import StateStore
 
 _REASONS = {Failure.TRANSPORT: "unreachable", Failure.TIMEOUT: "no answer"}
 LOCATE_TIMEOUT = 10.0  # seconds that a search for targets may take, all its questions together
-
-
-MOST_FLOWS = 4096  # ways of datagrams that are remembered
-
-
-class MessageTrace(Protocol):
-    """The part of the trace tap a node needs."""
-
-    def message(
-        self,
-        data: bytes,
-        local: Address,
-        remote: Address,
-        outbound: bool,
-        protocol: Literal["sip", "http"],
-        transport: Literal["UDP", "TCP", "TLS"],
-        at: float,
-    ) -> None: ...
 
 
 class SipNode:
@@ -96,15 +75,13 @@ class SipNode:
         self._trace = trace
         self._log = Log("sip")
         self._bound: list[tuple[Listener, socket.socket]] = []  # nothing is read from these yet
-        self._sockets: dict[str, UdpSocket] = {}  # by name of the listener
         self._intake = Intake(self, queue or QueueLimits(), self._log)
+        self._datagrams = Datagrams(self, trace, self._log)
         self._connections = Connections(self, limits or TcpLimits(), self._log, tls)
         self._tls = tls
-        self._shown: dict[str, Address] = {}  # how the trace shows that end
         self._lookups: set[asyncio.Task[None]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at = math.inf
-        self._flows: dict[tuple[str, Address, str], Flow] = {}
         self._pumping = False
         self._closed = False
         self._journal = journal
@@ -148,11 +125,11 @@ class SipNode:
         """Read from every socket that was opened."""
         for listener, _ in self._bound:
             if listener.transport == "UDP":
-                self._shown[listener.name] = await _shown(listener, self.resolver)
+                await self._datagrams.show(listener, self.resolver)
         bound, self._bound = self._bound, []
         for listener, opened in bound:
             if listener.transport == "UDP":
-                self._begin_udp(listener, opened)
+                self._datagrams.listen(listener, opened)
         for listener, opened in bound:
             if listener.transport == "TLS" and not self._can_be_called_over_tls:
                 self._bound.append((listener, opened))  # the port stays ours, but nobody can call us there
@@ -162,14 +139,6 @@ class SipNode:
     @property
     def _can_be_called_over_tls(self) -> bool:
         return self._tls is not None and self._tls.accepting is not None
-
-    def _begin_udp(self, listener: Listener, opened: socket.socket) -> None:
-        self._sockets[listener.name] = make_udp_socket(
-            opened,
-            partial(self._on_datagram, listener),
-            partial(self._on_drained, listener.name),
-            partial(self._on_unreachable, listener),
-        )
 
     def pump(self, now: float | None = None) -> None:
         """Do what the engine wants done; to be called after anything that was started from outside it."""
@@ -203,9 +172,7 @@ class SipNode:
         await self.resolver.close()
         for _, bound in self._bound:
             bound.close()
-        for opened in self._sockets.values():
-            opened.close()
-        self._sockets.clear()
+        self._datagrams.close()
         await self._connections.close()
         self._intake.close()
 
@@ -238,23 +205,6 @@ class SipNode:
 
     # In
 
-    def _on_datagram(self, listener: Listener, data: bytes, remote: Address, local: str) -> None:
-        if data[:1] < b"@" and is_stun(data):
-            self._answer_stun(listener, data, remote, local)
-            return
-        now = self.now()
-        if data.strip(b"\r\n\0"):
-            self._trace.message(data, self._shown[listener.name], remote, False, "sip", "UDP", now)
-        self.receive(data, self._flow(listener, remote, local), now)
-
-    def _answer_stun(self, listener: Listener, data: bytes, remote: Address, local: str) -> None:
-        """A keep-alive (RFC 5626 8): answered whatever else waits, from where it came to, and in no trace."""
-        told = answer(data, remote)
-        self.engine.counters["stun_dropped" if told is None else "stun_answered"] += 1
-        if told is not None:
-            with suppress(OSError):  # who does not hear the answer asks again
-                self._sockets[listener.name].send(told, remote, local)
-
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """A message came."""
         intake = self._intake
@@ -277,7 +227,8 @@ class SipNode:
         if self._gate is not None:
             self._gate.add(self.engine.take())
 
-    def _on_drained(self, name: str, full: bool) -> None:
+    def batch_read(self, name: str, full: bool) -> None:
+        """What the UDP socket of that listener held was read, or a full batch of it."""
         if full:
             self._intake.batch_was_full(name, self.now())
         elif self._intake.full:
@@ -297,13 +248,9 @@ class SipNode:
         return (0.0, 0) if self._gate is None else self._gate.behind()
 
     def read_ahead(self, wanted: bool) -> None:
-        for opened in self._sockets.values():
-            opened.batch = READ_AHEAD if wanted else DRAIN
+        self._datagrams.read_ahead(wanted)
 
-    def _on_unreachable(self, listener: Listener, remote: Address) -> None:
-        self._transport_failed(self._flow(listener, remote))
-
-    def _transport_failed(self, flow: Flow, message: Request | Response | None = None) -> None:
+    def transport_failed(self, flow: Flow, message: Request | Response | None = None) -> None:
         now = self.now()
         self.guarded("transport failure", flow.remote, lambda: self.engine.transport_failed(flow, now, message))
 
@@ -312,23 +259,12 @@ class SipNode:
         self.guarded("timer", None, lambda: self.engine.handle_timer(self.now()))
         self.pump()
 
-    def _flow(self, listener: Listener, remote: Address, local: str = "") -> Flow:
-        """One object for each way that something came lately: transactions and bindings keep it."""
-        way = listener.name, remote, local
-        flow = self._flows.get(way)
-        if flow is None:
-            if len(self._flows) >= MOST_FLOWS:
-                self._flows.clear()
-            flow = Flow("UDP", (local or listener.host, listener.port), remote, listener=listener.name)
-            self._flows[way] = flow
-        return flow
-
     # Out
 
     def _perform_all(self, actions: Iterable[Action]) -> None:
         for action in actions:
             if isinstance(action, Send) and not action.flow.connection:
-                self._send(action)
+                self._datagrams.send(action)
             else:
                 self._perform(action)
 
@@ -363,19 +299,6 @@ class SipNode:
             self._connections.limit_silence(action.flow, action.seconds)
         else:
             self._connections.disconnect(action.flow)
-
-    def _send(self, send: Send) -> None:
-        flow = send.flow
-        opened = self._sockets.get(flow.listener)
-        if opened is None:
-            self._transport_failed(flow, send.message)
-            return
-        self._trace.message(send.data, self._shown[flow.listener], flow.remote, True, "sip", "UDP", self.now())
-        try:
-            opened.send(send.data, flow.remote, flow.local[0])
-        except OSError as error:
-            self._log.warning("datagram not sent", remote=show_host_port(*flow.remote), reason=error.strerror)
-            self._transport_failed(flow, send.message)
 
     def _resolve(self, asked: Resolve) -> None:
         location = self._locator.begin(asked.wanted)
@@ -422,17 +345,6 @@ class SipNode:
         delay = math.ceil(max(0.0, deadline - self.now()) * 1000) / 1000
         self._wake = asyncio.get_running_loop().call_later(delay, self._on_time)
         self._wake_at = deadline
-
-
-async def _shown(listener: Listener, resolver: Resolver) -> Address:
-    """How the trace, in which there are no names, shows this end: a wildcard by the address that it advertises."""
-    if listener.host not in WILDCARDS:
-        return listener.host, listener.port
-    host, port = listener.advertised
-    if not is_literal(host):
-        found = await resolver.addresses(host, (6,) if ":" in listener.host else (4,))
-        host = found[0] if found else listener.host  # peers may know the name all the same
-    return host, port
 
 
 def _promises(unit: Unit) -> Iterator[Send]:
