@@ -7,7 +7,6 @@ import math
 import socket
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 
 from talkburst.daemon.address import Listen, show_host_port
 from talkburst.daemon.log import Log
@@ -17,7 +16,8 @@ from talkburst.net.connections import Connections
 from talkburst.net.datagrams import Datagrams
 from talkburst.net.intake import Intake, QueueLimits
 from talkburst.net.listen import WILDCARDS, ListenError, is_dual_stack, open_socket, show
-from talkburst.net.locator import Location, Locator
+from talkburst.net.locator import Locator
+from talkburst.net.lookups import Lookups
 from talkburst.net.message_trace import MessageTrace
 from talkburst.net.resolver import Resolver
 from talkburst.net.tcp import TcpConnection, TcpLimits
@@ -33,7 +33,6 @@ from talkburst.sip.transaction.key import client_key
 from talkburst.store.state import StateStore
 
 _REASONS = {Failure.TRANSPORT: "unreachable", Failure.TIMEOUT: "no answer"}
-LOCATE_TIMEOUT = 10.0  # seconds that a search for targets may take, all its questions together
 
 
 class SipNode:
@@ -69,17 +68,16 @@ class SipNode:
         self.engine = engine
         self.keeps = keeps
         self.resolver = resolver or Resolver()
-        self._locator = Locator(self.resolver, engine.hosts)
         engine.on_next_target = self._on_next_target
         self._clock = clock
         self._trace = trace
         self._log = Log("sip")
         self._bound: list[tuple[Listener, socket.socket]] = []  # nothing is read from these yet
         self._intake = Intake(self, queue or QueueLimits(), self._log)
+        self._lookups = Lookups(self, Locator(self.resolver, engine.hosts), self._log)
         self._datagrams = Datagrams(self, trace, self._log)
         self._connections = Connections(self, limits or TcpLimits(), self._log, tls)
         self._tls = tls
-        self._lookups: set[asyncio.Task[None]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at = math.inf
         self._pumping = False
@@ -166,9 +164,7 @@ class SipNode:
         self._closed = True
         if self._wake is not None:
             self._wake.cancel()
-        for lookup in self._lookups:
-            lookup.cancel()
-        await asyncio.gather(*self._lookups, return_exceptions=True)
+        await self._lookups.close()
         await self.resolver.close()
         for _, bound in self._bound:
             bound.close()
@@ -292,31 +288,13 @@ class SipNode:
         if isinstance(action, Send):
             self._connections.send(action)
         elif isinstance(action, Resolve):
-            self._resolve(action)
+            self._lookups.begin(action)
         elif isinstance(action, Connect):
             self._connections.connect(action.flow, action.domain)
         elif isinstance(action, LimitSilence):
             self._connections.limit_silence(action.flow, action.seconds)
         else:
             self._connections.disconnect(action.flow)
-
-    def _resolve(self, asked: Resolve) -> None:
-        location = self._locator.begin(asked.wanted)
-        targets = location.at_once()
-        if targets is not None:
-            self._located(asked, targets)
-            return
-        lookup = asyncio.get_running_loop().create_task(self._look_up(asked, location))
-        self._lookups.add(lookup)
-        lookup.add_done_callback(self._lookups.discard)
-
-    async def _look_up(self, asked: Resolve, location: Location) -> None:
-        targets: list[Located] = []
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOCATE_TIMEOUT):
-                targets = await location.find()
-        self._located(asked, targets)
-        self.pump()
 
     def _on_next_target(self, failed: Located, outcome: Outcome, request: Request) -> None:
         reason = f"{outcome.status} {outcome.reason}" if isinstance(outcome, Response) else _REASONS[outcome]
@@ -327,12 +305,6 @@ class SipNode:
             reason=reason,
             call_id=request.call_id,
         )
-
-    def _located(self, asked: Resolve, targets: list[Located]) -> None:
-        """Without targets nothing is there under that name."""
-        if not targets:
-            self._log.warning("name not resolved", host=asked.wanted.host)
-        self.guarded("resolver", None, lambda: self.engine.resolved(asked.token, targets, self.now()))
 
     def _arm(self) -> None:
         """One timer handle: moved when the next deadline is earlier, else left to fire and look again."""
