@@ -49,8 +49,8 @@ _ADDRESSES = (
     Flag(
         "--listen",
         "listen",
-        "listen here instead (repeatable, UDP and TCP are named each)",
-        "udp:HOST:PORT|tcp:HOST:PORT|fd:N",
+        "listen here instead (repeatable, UDP, TCP and TLS are named each)",
+        "udp:HOST:PORT|tcp:HOST:PORT|tls:HOST:PORT|fd:N",
         many=True,
     ),
     Flag("--advertise", "advertise", "what stands in Via, Contact and Record-Route", "HOST[:PORT]"),

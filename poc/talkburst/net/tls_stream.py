@@ -136,7 +136,11 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
             self.refuse(words_of(error))
             return False
         self._flush()
-        proved = self._proved()
+        try:
+            proved = self._proved()
+        except ValueError:  # names in no UTF-8, though they have to be ASCII (RFC 5280 4.2.1.6)
+            self.refuse("the certificate has names that cannot be read")
+            return False
         if self._wanted is not None and self._wanted not in proved:
             offered = ", ".join(sorted(proved)) or "no SIP domain"
             self.refuse(f"the certificate is for {offered}, not for {self._wanted}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from ipaddress import ip_address
+from typing import Final
 
 from talkburst.sip.flow import unbracketed
 from talkburst.sip.uri import SipUri, UriError, parse_uri
@@ -12,11 +14,15 @@ AlternativeName = tuple[str, str]
 """Type and value of a subjectAltName entry: "URI", "DNS" or "IP Address", others are passed over."""
 
 
+# hostname of RFC 3261 25.1, as wide as we take it. ASCII alone: in lower case others may become ASCII.
+_NAME: Final = re.compile(r"(?:\*\.)?[\w-]+(?:\.[\w-]+)*", re.ASCII)
+
+
 def domain_identities(names: Iterable[AlternativeName]) -> frozenset[str]:
     """The domains and addresses of a certificate, in the form in which they are compared: as a whole, in lower case.
 
     `sip:` URIs without a user part, and DNS names where there is none such. A wildcard stands for nothing but itself
-    (RFC 5922 7.2), so no host is ever equal to one. An iPAddress is for those who are called by their address.
+    (RFC 5922 7.2), and no host may be equal to one. An iPAddress is for those who are called by their address.
     The common name of a certificate without alternative names proves nothing, which 7.1 step 2 leaves to us.
     """
     uris: set[str] = set()
@@ -25,8 +31,9 @@ def domain_identities(names: Iterable[AlternativeName]) -> frozenset[str]:
     for kind, value in names:
         if kind == "URI":
             uris.update(_domain_of(value))
-        elif kind == "DNS" and (address := _address(value)) is None:  # a number is no name
-            hosts.add(value.lower())
+        elif kind == "DNS":
+            if _NAME.fullmatch(value) and _address(value) is None:  # a number is no name
+                hosts.add(value.lower())
         elif kind == "IP Address" and (address := _address(value)) is not None:
             addresses.add(address)
     return frozenset((uris or hosts) | addresses)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from talkburst.sip.domain_identity import identity_of
 from talkburst.sip.flow import bracketed, default_port, is_literal, unbracketed
 from talkburst.sip.message import Request
-from talkburst.sip.uri import SipUri, Uri
+from talkburst.sip.uri import SipUri, Uri, UriError, parse_host_port
 
 # What `transport` may say where TLS is wanted; TLS runs over TCP here.
 _SECURED = frozenset({"", "TCP", "TLS"})
@@ -102,7 +102,10 @@ def target_of(uri: Uri, hosts: Hosts, usual: str = "UDP", *, secure: bool = Fals
     """
     if not isinstance(uri, SipUri):
         return None
-    host = unbracketed((uri.params.get("maddr") or uri.host).lower())
+    maddr = uri.params.get("maddr")
+    if maddr and not _is_host(maddr):
+        return None
+    host = unbracketed((maddr or uri.host).lower())
     wanted = (uri.params.get("transport") or "").upper()
     secure = secure or uri.scheme == "sips"
     if secure:
@@ -122,3 +125,12 @@ def target_of(uri: Uri, hosts: Hosts, usual: str = "UDP", *, secure: bool = Fals
         port = default_port(transport) if target.port is None else target.port
         return Target(target.host, port, transport, domain, secure)
     return target if target.port is None else target._replace(transport=target.transport or usual)
+
+
+def _is_host(text: str) -> bool:
+    """Whether a maddr is one: nobody has looked yet, and what is none might equal a wildcard in a certificate."""
+    try:
+        _, port = parse_host_port(text)
+    except UriError:
+        return is_literal(text)  # an IPv6 address without brackets, say
+    return port is None

@@ -110,6 +110,20 @@ async def test_sip_domain_in_a_uri_of_the_certificate_is_believed(make_pair, aut
     assert (await caller.ask("sips:b.example")).status == 200
 
 
+async def test_certificate_whose_names_are_no_text_is_refused_at_both_ends(make_pair, authority, caplog) -> None:
+    keys = authority.issue_for_bytes(b"b.example\xff")
+    caller, _, _ = await make_pair(Tls(authority.settings(**keys)))
+    assert await caller.ask("sips:b.example") is Failure.TRANSPORT
+    server = Tls(authority.settings("b.example", verify_client="if-given"))
+    caller, _, _ = await make_pair(server, Tls(authority.settings(**keys)))
+    assert await caller.ask("sips:b.example") is Failure.TRANSPORT
+    why = "the certificate has names that cannot be read"
+    reasons = [(each.getMessage(), each.fields["reason"]) for each in caplog.records if each.levelname == "WARNING"]
+    assert reasons[0] == ("not connected", why)
+    assert ("no TLS", why) in reasons
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 async def test_number_is_proved_by_an_address_in_the_certificate_and_by_no_name(make_pair, authority) -> None:
     caller, _, entry = await make_pair(Tls(authority.settings("b.example")))
     assert await caller.ask(f"sips:{entry}") is Failure.TRANSPORT
