@@ -36,7 +36,7 @@ from .outbound import MARK
 from .recent import Recent
 from .response_context import FailureHandler, Outgoing, ResponseContext
 from .route_preprocessing import Routed, RoutePreprocessing
-from .sips import as_sips, calls_for_sips
+from .sips import as_sips, calls_for_sips, names_sips
 from .timers import Timer
 from .transaction.server import ServerTransaction
 from .uri import SipUri, Uri, UriError, parse_uri
@@ -210,8 +210,9 @@ class Proxy:
             sent.set("Max-Breadth", breadth)
         for route in reversed(target.route):
             sent.prepend("Route", route)
+        sips = names_sips(sent.uri)  # and so it stays, over TLS, where a strict router takes the place of that URI
         next_hop = _next_hop(sent)
-        if target.secure and isinstance(next_hop, SipUri):
+        if (target.secure or (sips and not names_sips(sent.uri))) and isinstance(next_hop, SipUri):
             next_hop = as_sips(next_hop)
         flow = target.flow if target.flow is not None and self._engine.is_open(target.flow) else None
         if inbound is not None:
@@ -219,7 +220,7 @@ class Proxy:
             # listener are two sides as well.
             came = self._engine.listener(inbound.listener, inbound.transport)
             goes = self._engine.source(sent, listener=target.listener, next_hop=next_hop, flow=flow)
-            secure = calls_for_sips(sent)
+            secure = sips or calls_for_sips(sent)
             for way in dict.fromkeys((self._way_back(came, secure), self._way_back(goes, secure))):
                 sent.prepend("Record-Route", f"<{way};lr>")
         instead = None if target.instead is None else self._outgoing(request, target.instead, inbound, breadth)

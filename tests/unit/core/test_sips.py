@@ -129,3 +129,31 @@ def test_watcher_by_sips_is_answered_with_a_sips_contact(both) -> None:
         assert [each.line for each in batch] == ["SIP/2.0 200 OK", f"NOTIFY {scheme}:alice@127.0.0.1:5090 SIP/2.0"]
         assert [each.header("Contact") for each in batch] == [contact, contact]
         assert {each.flow.transport for each in batch} == {"TLS"}
+
+
+def along(bench, uri: str, route: str):
+    return bench.client(
+        f"""
+        MESSAGE {uri} SIP/2.0
+        Route: {route}
+        From: <sip:bob@ims.example>;tag=i
+        To: <{uri}>
+        Call-ID: along
+        CSeq: 1 MESSAGE
+        """,
+        BOB,
+    )
+
+
+@pytest.mark.parametrize("route", ["<sip:198.51.100.9;lr>", "<sip:198.51.100.9>"], ids=["loose", "strict"])
+def test_sips_request_leaves_over_tls_whatever_router_it_passes(both, route: str) -> None:
+    # RFC 3261 26.2.2: also one that takes the place of the SIPS Request-URI (16.6 step 6).
+    (sent,) = along(both, "sips:carol@example.org", f"<sip:127.0.0.1:5054;lr>, {route}")
+    assert (sent.to, sent.message.via.transport) == (("198.51.100.9", 5061), "TLS")
+
+
+def test_sips_request_fails_where_a_strict_router_has_no_tls(both) -> None:
+    both.refusing.add(("198.51.100.9", 5061))
+    (answer,) = along(both, "sips:carol@example.org", "<sip:127.0.0.1:5054;lr>, <sip:198.51.100.9>")
+    assert answer.to == BOB
+    assert answer.message.status >= 400
