@@ -10,7 +10,10 @@ from talkburst.sip.message import Request, Response
 
 
 class Send(NamedTuple):
-    """Send `data`, which is `message`, from `flow.local` to `flow.remote`; on the connection, if the flow names one."""
+    """Send `data`, which is `message`, from `flow.local` to `flow.remote`; on the connection, if the flow names one.
+
+    Of an answer that is repeated, `message` has no more than the status.
+    """
 
     flow: Flow
     data: bytes
