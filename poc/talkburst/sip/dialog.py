@@ -3,6 +3,7 @@
     Dialog.as_uas(request, local_tag)             the side that got the request; route set in the order received
     Dialog.as_uac(request, response)              the side that sent it; route set reversed
     dialog.request("NOTIFY") -> Request           next CSeq, route set, remote target
+    dialog.next_hop                               the URI to send it to where Route does not say so: a strict router
     dialog.accepts(request) -> bool               CSeq check, remembers the number; False is answered 500
     dialog.refresh_target(message)                a target refresh request or its 2xx moves the remote target
     dialog.key                                    (Call-ID, local tag, remote tag)
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from talkburst.sip.headers import HeaderError, NameAddr, parse_name_addr
 from talkburst.sip.journal import Row, integer, optional_integer, text, texts
 from talkburst.sip.message import Message, Request, Response
+from talkburst.sip.sips import as_sips, names_sips
 from talkburst.sip.uri import SipUri, Uri
 
 DialogKey = tuple[str, str, str]
@@ -116,6 +118,17 @@ class Dialog:
     @property
     def key(self) -> DialogKey:
         return self.call_id, self.local_tag, self.remote_tag
+
+    @property
+    def next_hop(self) -> Uri | None:
+        """Where the requests go, which a strict router keeps from their Route (RFC 3261 8.1.2); None: by their Route.
+
+        To a SIPS remote target the way begins over TLS, though its URI is in the Route (RFC 3261 26.2.2).
+        """
+        if not self.route_set or _is_loose(self.route_set[0]):
+            return None
+        uri = parse_name_addr(self.route_set[0]).uri
+        return as_sips(uri) if isinstance(uri, SipUri) and names_sips(self.remote_target) else uri
 
     def next_cseq(self) -> int:
         """Counts up and returns the number for the next request in this dialog, or for its authenticated repetition."""

@@ -261,7 +261,12 @@ class Notifier:
         flow = subscription.flow if subscription.flow is not None and self._engine.is_open(subscription.flow) else None
         self._save(subscription)
         subscription.transaction = self._engine.send_request(
-            request, partial(self._answered, subscription), now, listener=self._listener_of(subscription), flow=flow
+            request,
+            partial(self._answered, subscription),
+            now,
+            listener=self._listener_of(subscription),
+            next_hop=subscription.dialog.next_hop,
+            flow=flow,
         )
 
     def _listener_of(self, subscription: NotifierSubscription) -> str | None:

@@ -16,7 +16,7 @@ from talkburst.sip.locating import Located, Wanted
 from talkburst.sip.message import Request, Response
 from talkburst.sip.next_hop import Target, deciding_uri, target_of
 from talkburst.sip.parser import parse_message
-from talkburst.sip.sips import names_sips
+from talkburst.sip.sips import is_sips, names_sips
 from talkburst.sip.transaction.client import ClientTransaction, Failure, Outcome
 from talkburst.sip.transaction.key import ClientKey, client_key
 from talkburst.sip.uri import Uri, UriError
@@ -65,9 +65,9 @@ class Outbound:
     def plan(self, request: Request, name: str | None, next_hop: Uri | None, flow: Flow | None) -> Route:
         """Where a request goes, before any name is resolved. KeyError when there is no listener of that name.
 
-        With a SIPS Request-URI it has a way over TLS or none, whatever its Route says (RFC 3261 8.1.2).
+        With a SIPS Request-URI or `next_hop` it has a way over TLS or none, whatever its Route says (RFC 3261 8.1.2).
         """
-        engine, secure = self._engine, names_sips(request.uri)
+        engine, secure = self._engine, names_sips(request.uri) or (next_hop is not None and is_sips(next_hop))
         if flow is not None:
             source = engine.listener(name or flow.listener, flow.transport)
             return Route(source) if secure and flow.transport != "TLS" else Route(source, flow=flow)

@@ -165,7 +165,7 @@ class Subscription:
             self._on_outcome,
             now,
             listener=self._listener,
-            next_hop=self._next_hop if self.dialog is None else None,
+            next_hop=self._next_hop if self.dialog is None else self.dialog.next_hop,
             next_cseq=self._next_cseq,
         )
         self._changed()

@@ -297,3 +297,26 @@ def test_other_packages_are_not_the_cores(registered) -> None:
     assert options.header("Accept") == "application/reginfo+xml"
     assert options.header("Supported") == "path, outbound"
     assert options.header("Allow") == "CANCEL, OPTIONS, REGISTER, SUBSCRIBE"
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+@pytest.mark.parametrize(("scheme", "arrives"), [("sip", True), ("sips", False)])
+def test_notify_past_a_strict_router_goes_to_that_router(make_bench, transport: str, scheme: str, arrives) -> None:
+    # RFC 3261 8.1.2 and 12.2.1.1: it is in the Request-URI, the Route is for later. To a SIPS Contact only over TLS.
+    bench, contact = make_bench(transport=transport), f"{scheme}:127.0.0.1:5090"
+    bench.answer(bench.register().to_servers[0], "200 OK")
+    sent = bench.client(f"""
+        SUBSCRIBE sip:alice@ims.example SIP/2.0
+        Record-Route: <sip:192.0.2.77>, <sip:192.0.2.78;lr>
+        From: <sip:alice@ims.example>;tag=w
+        To: <sip:alice@ims.example>
+        Call-ID: strict
+        CSeq: 1 SUBSCRIBE
+        Event: reg
+        Contact: <{contact}>
+    """)
+    assert sent[0].message.status == 200
+    notifies = [(each.line, each.to, each.message.values("Route")) for each in sent[1:]]
+    routes = ["<sip:192.0.2.78;lr>", f"<{contact}>"]
+    to = ("192.0.2.77", 5060) if transport == "UDP" else ("127.0.0.1", 5090)  # the connection that it came by
+    assert notifies == ([("NOTIFY sip:192.0.2.77 SIP/2.0", to, routes)] if arrives else [])

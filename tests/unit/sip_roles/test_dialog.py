@@ -124,3 +124,19 @@ def test_a_peer_without_a_tag_gets_none_back() -> None:
 def test_the_key_of_an_incoming_request_has_our_tag_first() -> None:
     incoming = request(SUBSCRIBE.replace(b"To: <sip:bob@ims.example>", b"To: <sip:bob@ims.example>;tag=b1"))
     assert key_of(incoming) == Dialog.as_uas(request(), "b1").key
+
+
+@pytest.mark.parametrize(
+    ("first", "contact", "next_hop"),
+    [
+        ("<sip:p2.example;lr>", "sip:alice", None),
+        ("<sip:p2.example>", "sip:alice", "sip:p2.example"),
+        ("<sip:p2.example;transport=tcp>", "sips:alice", "sips:p2.example"),
+    ],
+)
+def test_a_strict_router_is_the_next_hop_over_tls_where_the_target_is_sips(first, contact, next_hop) -> None:
+    data = SUBSCRIBE.replace(b"<sip:p2.example;lr>", first.encode()).replace(
+        b"<sip:alice@192", f"<{contact}@192".encode()
+    )
+    found = Dialog.as_uas(request(data), "b1").next_hop
+    assert (None if found is None else str(found)) == next_hop
