@@ -80,9 +80,23 @@ def test_device_without_isim_takes_its_poc_address_from_the_reg_event(make_world
     assert world.stored("sip:dave@ims.example") == {ONE: "automatic"}
 
 
+class Illegible:
+    """An event package whose documents are none."""
+
+    def __init__(self, package):
+        self._package = package
+
+    def __getattr__(self, name):
+        return getattr(self._package, name)
+
+    def state(self, subscription, now):
+        return b"<html/>"
+
+
 def test_reg_event_that_is_not_understood_costs_one_line_and_not_the_settings(make_world, make_device):
     world = make_world()
-    world.core.notifier._packages["reg"].state = lambda subscription, now: b"<html/>"
+    packages = world.core.notifier._packages
+    packages["reg"] = Illegible(packages["reg"])
     device = make_device(world)
     device.start()
     assert device.said("reg event not understood")
