@@ -84,8 +84,9 @@ async def test_the_flow_passes_with_names_of_a_zone_and_dead_addresses_before_th
     assert ran.step(5)["message"] == "REGISTER sip:poc.ims.test SIP/2.0"
     dead, living = f"127.0.0.1:{named.ports['dead']}", f"[::1]:{named.ports['server']}"
     for daemon, targets in (("client", [dead]), ("core", [dead, living])):
-        failed = re.findall(r"the next one is asked method=REGISTER target=(\S+)", ran.log(daemon))
-        assert failed == [f"{transport}:{target}" for target in targets]
+        # Whichever request is first to find a target dead says so for those behind it: REGISTER or SUBSCRIBE.
+        failed = re.findall(r"the next one is asked method=\w+ target=(\S+)", ran.log(daemon))
+        assert list(dict.fromkeys(failed)) == [f"{transport}:{target}" for target in targets]
     assert "REGISTER to sip:poc.ims.test failed" not in ran.log("core"), "a dead address is not a dead server"
     assert "ims.test NAPTR udp" in names.asked
     asked = [each for each in names.asked if "poc" in each]
