@@ -67,6 +67,11 @@ class Datagrams:
         for opened in self._sockets.values():
             opened.batch = READ_AHEAD if wanted else DRAIN
 
+    def lost(self, name: str) -> int:
+        """How many datagrams for that listener found no room in the kernel since this was asked last."""
+        opened = self._sockets.get(name)
+        return 0 if opened is None else opened.lost()
+
     def send(self, send: Send) -> None:
         flow = send.flow
         opened = self._sockets.get(flow.listener)

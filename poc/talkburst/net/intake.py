@@ -5,8 +5,9 @@ pass a queue that is bounded in time: what belongs to something that has begun g
 waits its turn, and once that is `delay` seconds what comes after it is answered 503 at a tenth of the cost of serving
 it. So the queue is empty `delay` seconds after the load has ended.
 
-Three signs say that the loop is behind: a socket from which, for half of `delay`, a whole batch could be read each
-time; a timer that rings that much too late; a commit that takes a second while others wait for it.
+Four signs say that the loop is behind: a socket from which, for half of `delay`, a whole batch could be read each
+time; one for whose datagrams the kernel had no room; a timer that rings that much too late; a commit that takes a
+second while others wait for it.
 """
 
 from __future__ import annotations
@@ -101,6 +102,7 @@ class Intake:
         self._probe_at = 0.0
         self._awake = False
         self._late = False
+        self._lost = False  # datagrams, since the last look
         self._slow_commit = False
         self._log = Seldom(log, "overloaded, new requests are answered 503")
 
@@ -123,6 +125,13 @@ class Intake:
         since = self.full.setdefault(name, now)
         if not self.behind and now - since >= self._limits.delay / 2:
             self._fall_behind()
+
+    def some_were_lost(self) -> None:
+        """Datagrams came that the kernel had no room for: a quick engine empties a full socket before it is late."""
+        self._lost = True
+        if not self.behind:
+            self._fall_behind()
+        self.awake()
 
     def read_empty(self, name: str) -> None:
         """Nothing is left in the kernel of this socket."""
@@ -216,7 +225,7 @@ class Intake:
         self._shell.read_ahead(True)
 
     def _catch_up(self) -> None:
-        if self.behind and not (self.full or self._late or self._slow_commit or self._begun or self._new):
+        if self.behind and not (self.full or self._late or self._lost or self._slow_commit or self._begun or self._new):
             self.behind = False
             self._shell.read_ahead(False)
 
@@ -228,7 +237,7 @@ class Intake:
 
     def _look(self) -> None:
         """A loop that gets round to this much too late gets round to everything else as late."""
-        self._probe, self.late_at = None, math.inf
+        self._probe, self.late_at, self._lost = None, math.inf, False
         self._late = asyncio.get_running_loop().time() - self._probe_at >= self._limits.delay / 2
         age, waiting = self._shell.commit_behind()
         self._slow_commit = age >= SLOW_COMMIT and waiting >= FEW

@@ -225,10 +225,15 @@ class SipNode:
 
     def batch_read(self, name: str, full: bool) -> None:
         """What the UDP socket of that listener held was read, or a full batch of it."""
-        if full:
-            self._intake.batch_was_full(name, self.now())
-        elif self._intake.full:
-            self._intake.read_empty(name)
+        intake = self._intake
+        if full or name in intake.full:  # else there was room: nothing is looked up for a datagram that comes alone
+            if lost := self._datagrams.lost(name):
+                self.engine.counters["datagrams_lost"] += lost
+                intake.some_were_lost()
+            if full:
+                intake.batch_was_full(name, self.now())
+            else:
+                intake.read_empty(name)
         self.pump()
 
     def drained(self, connection: TcpConnection, size: int) -> None:

@@ -131,6 +131,16 @@ def test_a_socket_that_is_full_for_half_the_delay_makes_one_until_it_is_empty(sh
     assert shell.ahead == [True, False]
 
 
+def test_datagrams_that_the_kernel_had_no_room_for_make_one_however_soon_the_socket_is_empty(shell) -> None:
+    run(shell, shell.intake.some_were_lost)
+    assert shell.intake.behind
+    shell.intake.read_empty("main")
+    run(shell, shell.come, new(1))
+    shell.loop.pass_time(0.2)
+    assert shell.served == [new(1)]
+    assert not shell.intake.behind
+
+
 def test_a_loop_that_is_late_makes_one_until_it_is_not(shell, loop) -> None:
     run(shell, shell.intake.awake)
     loop._leaping.now += 0.2
