@@ -1,6 +1,6 @@
 """Where the users of ours are: their contacts, and the way to each (RFC 3261 16.5, RFC 3327 5.4, RFC 5626 5.3)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from talkburst.daemon.trust import Trust
@@ -13,7 +13,7 @@ from talkburst.sip.proxy import Target
 from talkburst.sip.sips import as_sip, is_sips
 from talkburst_core.bindings import Binding, Registration
 from talkburst_core.dialog_flows import DialogFlows
-from talkburst_core.identity import INTERNAL, STRIPPED
+from talkburst_core.identity import INTERNAL, PRIVATE, STRIPPED
 from talkburst_core.profile import Subscriber, Subscribers
 
 
@@ -58,13 +58,15 @@ class Contacts:
         """
         if not listener.startswith(self.clients):
             trusted = self.is_trusted(request, listener)
-            return Target(listener, distrusted=self.withheld(inbound) if trusted else STRIPPED)
+            return self.trusted_target(listener, inbound) if trusted else Target(listener, distrusted=STRIPPED)
         flow = None if request.get("Route") is not None else self.dialogs.find(request) or self._connection(request)
         return Target(flow.listener if flow else listener, distrusted=STRIPPED, flow=flow)
 
-    def withheld(self, inbound: str) -> tuple[str, ...]:
-        """What whoever asked by this listener may not read in the answer of a trusted peer."""
-        return INTERNAL if inbound.startswith(self.clients) else ()
+    def trusted_target(self, listener: str, inbound: str, route: Sequence[str] = ()) -> Target:
+        """A trusted peer: a client that asked (`inbound`) may not read all of its answer (RFC 3325 5 and 7)."""
+        if inbound.startswith(self.clients):
+            return Target(listener, route=route, distrusted=INTERNAL, private=PRIVATE)
+        return Target(listener, route=route)
 
     def _connection(self, request: Request) -> Flow | None:
         """The open connection of the device whose Contact is the Request-URI, among those of the user in To.

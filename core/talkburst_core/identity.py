@@ -11,6 +11,7 @@ from typing import Final
 from talkburst.sip import NameAddr, Request, SipUri, TelUri, parse_uri
 from talkburst.sip.flow import Flow
 from talkburst.sip.headers import HeaderError, parse_name_addr
+from talkburst.sip.privacy import hides_identity
 from talkburst_core.authentication import PROXY, Authentication, Decide
 from talkburst_core.bindings import Registration
 from talkburst_core.profile import Identity, Subscriber, Subscribers
@@ -28,6 +29,9 @@ STRIPPED: Final = (
 )
 # What nobody outside may read; RFC 5502, RFC 7315 4.6 and 5.6.
 INTERNAL: Final = ("P-Served-User", "P-Charging-Vector", "P-Charging-Function-Addresses", "P-Profile-Key")
+
+# What nobody outside may read where privacy is wanted; RFC 3325 7.
+PRIVATE: Final = ("P-Asserted-Identity",)
 
 FlowKey = tuple[str, str, tuple[str, int], int]
 
@@ -203,8 +207,8 @@ def strip(request: Request) -> None:
 def withhold(request: Request) -> None:
     """Takes out what somebody we do not trust may not read; who is asking too, where privacy is wanted (RFC 3325 7)."""
     _remove(request, INTERNAL)
-    if any(part.strip().lower() == "id" for value in request.get_all("Privacy") for part in value.split(";")):
-        request.remove("P-Asserted-Identity")
+    if hides_identity(request):
+        _remove(request, PRIVATE)
 
 
 def _remove(request: Request, names: Iterable[str]) -> None:

@@ -173,11 +173,10 @@ class Routing:
     def _ask(self, leg: Leg, criterion: Criterion, now: float) -> None:
         """Sends the request to an application server; it comes back by the second Route if there is more to do."""
         route = (_loose_route(criterion.server.server_name), self._way_back(leg, criterion))
-        withheld = self.contacts.withheld(leg.transaction.listener)
         self.proxy.forward(
             leg.transaction,
             leg.request,
-            [Target(self.servers, route=route, distrusted=withheld)],
+            [self.contacts.trusted_target(self.servers, leg.transaction.listener, route)],
             now,
             record_route=leg.request.method in RECORD_ROUTED,
             timeout=self.liveness,

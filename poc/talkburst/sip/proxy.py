@@ -53,8 +53,9 @@ class Target:
 
     It leaves by `listener` for whoever the topmost Route, else the Request-URI, names, or on the connection `flow` as
     long as that is open (RFC 5626 5.3). `distrusted` are header fields that are taken out of responses from there
-    (RFC 3325 5). `instead` is another way to the same device, for when this one turns out to lead nowhere
-    (RFC 5626 7). `secure`: over TLS, although the Request-URI is SIP, for the Contact behind it is SIPS (RFC 5630 5.3).
+    (RFC 3325 5), `private` those that are taken out where a response asks for privacy (RFC 3325 7). `instead` is
+    another way to the same device, for when this one turns out to lead nowhere (RFC 5626 7). `secure`: over TLS,
+    although the Request-URI is SIP, for the Contact behind it is SIPS (RFC 5630 5.3).
     """
 
     listener: str
@@ -64,6 +65,7 @@ class Target:
     flow: Flow | None = None
     instead: Target | None = None
     secure: bool = False
+    private: Sequence[str] = ()
 
 
 class Proxy:
@@ -224,7 +226,7 @@ class Proxy:
             for way in dict.fromkeys((self._way_back(came, secure), self._way_back(goes, secure))):
                 sent.prepend("Record-Route", f"<{way};lr>")
         instead = None if target.instead is None else self._outgoing(request, target.instead, inbound, breadth)
-        return Outgoing(sent, target.listener, next_hop, target.distrusted, flow, instead)
+        return Outgoing(sent, target.listener, next_hop, target.distrusted, flow, instead, target.private)
 
     def _way_back(self, listener: Listener, secure: bool) -> str:
         """A URI for Record-Route, which is SIPS where the Request-URI or the first Route is (RFC 3261 16.6 step 4)."""

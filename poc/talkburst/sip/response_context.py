@@ -13,6 +13,7 @@ from .best_response import best_of
 from .engine import Engine
 from .flow import Flow
 from .message import REASONS, Request, Response, response_to
+from .privacy import hides_identity
 from .timers import Timer
 from .transaction.client import ClientTransaction, Failure, Outcome
 from .transaction.server import ServerTransaction
@@ -26,6 +27,8 @@ FailureHandler = Callable[[Outcome, float], bool]
 class Outgoing(NamedTuple):
     """A request as it leaves, by which listener, where to, and which header fields its responses may not bring.
 
+    Those in `private` only where the response asks for privacy.
+
     `flow` is an open connection that it takes instead of the way to `next_hop`; `instead` is another way to the same
     device, for when the first one has failed (RFC 5626 7).
     """
@@ -36,6 +39,7 @@ class Outgoing(NamedTuple):
     distrusted: Sequence[str] = ()
     flow: Flow | None = None
     instead: Outgoing | None = None
+    private: Sequence[str] = ()
 
 
 ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326 3.1: no missed call, then
@@ -87,7 +91,7 @@ class ResponseContext:
         elif not self.is_invite:
             # Whoever asked waits for Timer F: a next target has to answer by then (RFC 4321 1.1).
             self.patience = self.engine.timers.duration(Timer.F) / 2
-        self._branches = [_Branch(self, each.distrusted) for each in outgoing]
+        self._branches = [_Branch(self, each.distrusted, each.private) for each in outgoing]
         for branch, each in zip(self._branches, outgoing, strict=True):
             branch.start(each, now, mark)
         self._starting = False
@@ -187,11 +191,12 @@ class ResponseContext:
 class _Branch:
     """One forwarded request. RFC 3261 16.6 steps 10 and 11, 16.8."""
 
-    __slots__ = ("_context", "_distrusted", "_instead", "_mark", "_timer_c", "client", "outcome")
+    __slots__ = ("_context", "_distrusted", "_instead", "_mark", "_private", "_timer_c", "client", "outcome")
 
-    def __init__(self, context: ResponseContext, distrusted: Sequence[str]) -> None:
+    def __init__(self, context: ResponseContext, distrusted: Sequence[str], private: Sequence[str]) -> None:
         self._context = context
         self._distrusted = distrusted
+        self._private = private
         self._instead: Outgoing | None = None
         self._mark = ""
         self._timer_c: Alarm | None = None
@@ -201,7 +206,7 @@ class _Branch:
     def start(self, outgoing: Outgoing, now: float, mark: str) -> None:
         if self._context.is_invite:
             self._restart_timer_c(now)
-        request, listener, next_hop, _, flow, self._instead = outgoing
+        request, listener, next_hop, _, flow, self._instead, _ = outgoing
         self._mark = mark
         self.client = self._context.engine.send_request(
             request,
@@ -257,6 +262,8 @@ class _Branch:
 
     def _trusted(self, response: Response) -> Response:
         names = [name for name in self._distrusted if response.get(name) is not None]
+        if self._private and hides_identity(response):
+            names += [name for name in self._private if name not in names and response.get(name) is not None]
         if names:
             response = response.copy()
             for name in names:

@@ -149,3 +149,42 @@ def test_client_is_not_told_in_an_ack_what_servers_may_read(bob) -> None:
     bob.answer(invite, "200 OK", to_tag="b")
     (ack,) = bob.server("ACK sip:bob@ims.example SIP/2.0\n" + common.format(";tag=b", "ACK", told))
     assert (ack.header("P-Charging-Vector"), ack.header("P-Asserted-Identity")) == (None, None)
+
+
+ASSERTED = "P-Asserted-Identity: <sip:carol@ims.example>\nX-Kept: 1"
+PRIVACIES = {
+    "of an application server that a criterion names": ("Privacy: id", False, None),
+    "with more of it": ("Privacy: header;id;critical", False, None),
+    "of a server within a dialog": ("Privacy: id", True, None),
+    "that does not mind": ("Privacy: none", False, "<sip:carol@ims.example>"),
+    "that does not say": ("X-Other: 1", True, "<sip:carol@ims.example>"),
+}
+
+
+@pytest.mark.parametrize(("privacy", "within", "told"), PRIVACIES.values(), ids=PRIVACIES)
+def test_client_is_not_told_who_answers_where_a_trusted_server_asks_for_privacy(
+    registered, privacy: str, within: bool, told: str | None
+) -> None:
+    # RFC 3325 5 and 7: the answer is a message too, and the client no trusted element.
+    (sent,) = (
+        ask_along(registered, "<sip:127.0.0.1:5054;lr>", "sip:chat@poc.ims.example", ";tag=b")
+        if within
+        else settings(registered)
+    )
+    (answer,) = registered.answer(sent, "200 OK", f"{ASSERTED}\n{privacy}")
+    assert (answer.header("P-Asserted-Identity"), answer.header("X-Kept")) == (told, "1")
+
+
+def test_trusted_server_is_told_who_answers_whatever_privacy_the_other_one_asks_for(registered) -> None:
+    (sent,) = registered.server(
+        """
+        MESSAGE sip:chat@poc.ims.example SIP/2.0
+        From: <sip:x@other.ims.example>;tag=a
+        To: <sip:chat@poc.ims.example>;tag=b
+        Call-ID: between
+        CSeq: 1 MESSAGE
+    """,
+        ("127.0.0.3", 5070),
+    )
+    (answer,) = registered.answer(sent, "200 OK", f"{ASSERTED}\nPrivacy: id")
+    assert answer.header("P-Asserted-Identity") == "<sip:carol@ims.example>"
