@@ -34,6 +34,7 @@ from talkburst_core.identity import (
     asserted_by_peer,
     strip,
 )
+from talkburst_core.leg import Marks
 from talkburst_core.policy import Policy
 from talkburst_core.profile import Subscribers
 from talkburst_core.refusal import Refusal
@@ -98,11 +99,13 @@ class Core:
             journal,
         )
         self.proxy = Proxy(engine, names_of_the_core(policy.all_domains, policy.uri))
+        self._marks = Marks(nonce_key, subscribers)
         self._routing = Routing(
             engine,
             self.proxy,
             subscribers,
             Contacts(engine, subscribers, self.registrar.registration, trust, CLIENTS),
+            self._marks,
             policy.all_domains,
             decide,
             policy.liveness,
@@ -173,9 +176,11 @@ class Core:
                 self.engine.agenda.schedule(resume_at, gone)
 
     def _restore_key(self, rows: Rows) -> None:
-        """The key of the nonces is the stored one; where none is stored, ours is from now on."""
+        """The key of nonces and marks is the stored one; where none is stored, ours is from now on."""
         if _NONCE in rows:
-            self._verifier.use_key(bytes.fromhex(text(rows[_NONCE], "key")))
+            key = bytes.fromhex(text(rows[_NONCE], "key"))
+            self._verifier.use_key(key)
+            self._marks.use_key(key)
         elif self._journal is not None:
             self._journal.put(KEYS, _NONCE, {"key": self._verifier.key.hex()})
 

@@ -1,7 +1,9 @@
 """The way of one request for one user, from one application server to the next (TS 24.229 5.4.3.2 and 5.4.3.3)."""
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Final
 
 from talkburst.sip import Request
@@ -10,6 +12,7 @@ from talkburst_core.filter_criteria import Criterion, SessionCase
 from talkburst_core.profile import Identity, Subscriber, Subscribers
 
 _RETURNED: Final = "odi-"
+_PURPOSE: Final = b"leg"  # nonces are signed with the same key
 
 
 @dataclass(slots=True)
@@ -32,23 +35,42 @@ class Leg:
     def originating(self) -> bool:
         return self.case in (SessionCase.ORIGINATING, SessionCase.ORIGINATING_UNREGISTERED)
 
-    @property
-    def mark(self) -> str:
-        """Names the leg (TS 24.229 5.4.3.2: original dialog identifier) without having to remember it."""
-        return f"{_RETURNED}{int(self.case)}-{self.position}-{self.identity.aor.encode().hex()}"
 
+class Marks:
+    """Names legs in the Route entries by which application servers bring requests back, and remembers none of them.
 
-def leg_of(mark: str, transaction: ServerTransaction, request: Request, subscribers: Subscribers) -> Leg | None:
-    """The leg that a mark names, to go on with `request`; None for any other text."""
-    parts = mark.removeprefix(_RETURNED).split("-")
-    if not mark.startswith(_RETURNED) or len(parts) != 3:
-        return None
-    try:
+    TS 24.229 5.4.3.4: the original dialog identifier, which outlives the Call-ID. It is signed: a client may write a
+    Route through a server that returns to us, and must not choose whose criteria and contacts hold, or which are over.
+    """
+
+    def __init__(self, key: bytes, subscribers: Subscribers) -> None:
+        self._key = key
+        self._subscribers = subscribers
+
+    def use_key(self, key: bytes) -> None:
+        """Sign with another key from now on; what was signed before is unknown."""
+        self._key = key
+
+    def of(self, leg: Leg) -> str:
+        what = f"{int(leg.case)}-{leg.position}-{leg.identity.aor.encode().hex()}"
+        return f"{_RETURNED}{what}-{self._signature(what)}"
+
+    def leg(self, mark: str, transaction: ServerTransaction, request: Request) -> Leg | None:
+        """The leg that a mark of ours names, to go on with `request`; None for any other text."""
+        what, _, signature = mark.removeprefix(_RETURNED).rpartition("-")
+        parts = what.split("-")
+        if not (mark.startswith(_RETURNED) and mark.isascii() and len(parts) == 3):
+            return None
+        if not hmac.compare_digest(signature, self._signature(what)):
+            return None
         case, position, aor = SessionCase(int(parts[0])), int(parts[1]), bytes.fromhex(parts[2]).decode()
-    except ValueError:
-        return None
-    subscriber = subscribers.by_identity(aor)
-    identity = subscriber.identity(aor) if subscriber else None
-    if subscriber is None or identity is None or position < 0:
-        return None
-    return Leg(transaction, request, subscriber, identity, case, position)
+        subscriber = self._subscribers.by_identity(aor)
+        identity = subscriber.identity(aor) if subscriber else None
+        if subscriber is None or identity is None:  # not any more
+            return None
+        return Leg(transaction, request, subscriber, identity, case, position)
+
+    def _signature(self, what: str) -> str:
+        return blake2b(
+            what.encode(), digest_size=16, key=self._key[: blake2b.MAX_KEY_SIZE], person=_PURPOSE
+        ).hexdigest()

@@ -17,7 +17,7 @@ from talkburst_core.authentication import Decide
 from talkburst_core.contacts import Contacts, open_to, target_of, targets_of
 from talkburst_core.filter_criteria import Criterion, DefaultHandling, SessionCase, Subject
 from talkburst_core.identity import asserted_by_peer, flow_key, withhold
-from talkburst_core.leg import Leg, leg_of
+from talkburst_core.leg import Leg, Marks
 from talkburst_core.profile import Identity, Subscriber, Subscribers
 from talkburst_core.third_party import outcome_words
 
@@ -34,6 +34,7 @@ class Routing:
     proxy: Proxy
     subscribers: Subscribers
     contacts: Contacts
+    marks: Marks
     domains: frozenset[str]
     decide: Decide
     liveness: float = 5.0
@@ -70,7 +71,7 @@ class Routing:
     def returned(self, transaction: ServerTransaction, request: Request, own: Iterable[SipUri], now: float) -> bool:
         """Takes up where an application server was asked, if one of our Route entries says so."""
         for uri in own:
-            leg = leg_of(uri.user or "", transaction, request, self.subscribers)
+            leg = self.marks.leg(uri.user or "", transaction, request)
             if leg is not None:
                 self._advance(leg, now)
                 return True
@@ -187,7 +188,7 @@ class Routing:
         """The Route entry by which the application server brings the request back."""
         server = parse_uri(criterion.server.server_name)
         source = self.engine.source(leg.request, listener=self.servers, next_hop=server)
-        return f"<sip:{leg.mark}@{source.hostport};lr>"
+        return f"<sip:{self.marks.of(leg)}@{source.hostport};lr>"
 
     def _failed(self, leg: Leg, criterion: Criterion, outcome: Response | Failure, now: float) -> bool:
         """What DefaultHandling says of a server that gives no answer, or 408, or 5xx (TS 24.229 5.4.3.2)."""
