@@ -150,8 +150,8 @@ def _sender(send: Send) -> ClientKey | ServerKey | None:
     message = parse_message(send.data)  # a response that is repeated is kept as bytes alone
     assert not isinstance(message, Malformed), message
     if isinstance(message, Request):
-        key = client_key(message)
-        return None if key.method == "ACK" and message.get(OF_THE_USER) else key._replace(method=_asked(key.method))
+        branch, _, method = client_key(message).rpartition(" ")
+        return None if method == "ACK" and message.get(OF_THE_USER) else f"{branch} {_asked(method)}"
     return server_key(Request(message.cseq.method, "", [("Via", message.via), ("CSeq", message.cseq)]))
 
 

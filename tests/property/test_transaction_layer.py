@@ -141,7 +141,7 @@ class TransactionLayers(RuleBasedStateMachine):
 
     @invariant()
     def what_was_cancelled_is_an_invite_and_once(self) -> None:
-        assert all(each.key.method == "INVITE" for each in self.network.user.cancelled)
+        assert all(each.request.method == "INVITE" for each in self.network.user.cancelled)
         assert len(set(map(id, self.network.user.cancelled))) == len(self.network.user.cancelled)
 
     def teardown(self) -> None:

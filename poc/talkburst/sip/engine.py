@@ -10,13 +10,11 @@ an error of ours. What a peer sends raises nothing.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
 
 from talkburst.sip.actions import Action, Connect, Disconnect, Resolve, Send
-from talkburst.sip.agenda import Agenda
 from talkburst.sip.flow import Address, Flow, Listener, plain_host
 from talkburst.sip.inbound import Inbound
 from talkburst.sip.locating import Located
@@ -26,11 +24,10 @@ from talkburst.sip.next_hop import Hosts
 from talkburst.sip.outbound import Outbound
 from talkburst.sip.parser import Malformed
 from talkburst.sip.timers import Timers
-from talkburst.sip.transaction.client import ClientTransaction, Failure, Outcome, ResponseHandler, cancel_of
-from talkburst.sip.transaction.key import ClientKey, ServerKey
+from talkburst.sip.transaction.client import ClientTransaction, Failure, Outcome, ResponseHandler
+from talkburst.sip.transaction.layer import TransactionLayer
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.transaction.user import TransactionUser
-from talkburst.sip.transaction.ways import Ways
 from talkburst.sip.uri import Uri
 
 __all__ = [
@@ -54,7 +51,7 @@ MOST_TRANSACTIONS = 200_000
 RETRY_AFTER = 10  # seconds, at most, that they are to wait until they ask again
 
 
-class Engine:
+class Engine(TransactionLayer):
     """Transactions, the listeners they send from and the user they serve.
 
     `token` makes unguessable strings for branches and tags (RFC 3261 19.3). `hosts` maps `name` or `name:port` to
@@ -76,24 +73,17 @@ class Engine:
         software: str = "",
         usual: str = "UDP",
     ) -> None:
+        TransactionLayer.__init__(self, timers, token)
         self.user = user
         self.usual = usual
         self.on_lost: Callable[[Flow, float], None] = lambda flow, now: None
         self.believes: Callable[[Flow], bool] = lambda flow: True
         self.on_next_target: Callable[[Located, Outcome, Request], None] = lambda failed, outcome, request: None
-        self.timers = timers if timers is not None else Timers()
-        self.token = token
         self.hosts = Hosts(hosts or {})
         self.software = software
-        self.agenda = Agenda()
-        self.counters: Counter[str] = Counter()
         self.most_transactions = MOST_TRANSACTIONS
         self.message_limits = MessageLimits()
         self.retry_after = RETRY_AFTER
-        self.clients: dict[ClientKey, ClientTransaction] = {}
-        self.servers: dict[ServerKey, ServerTransaction] = {}
-        self.handled: ServerTransaction | None = None  # what the user is being given
-        self._ways = Ways()
         self._listeners: dict[tuple[str, str], Listener] = {}
         self._own_addresses: set[Address] = set()
         self._actions: list[Action] = []
@@ -331,16 +321,6 @@ class Engine:
 
         self._outbound.depart(route, sent, routed, now)
 
-    def start(self, transaction: ClientTransaction, key: ClientKey, flow: Flow | None, now: float) -> None:
-        """The way of a request is found, or there is none. It may have been given up, or begun anew, meanwhile."""
-        if transaction.terminated or transaction.key != key:
-            return
-        if flow is None:
-            self.counters["unroutable"] += 1
-            transaction.fail(now)
-        else:
-            transaction.start(flow, now)
-
     # What the transactions ask for
 
     def act(self, action: Action) -> None:
@@ -357,26 +337,8 @@ class Engine:
         else:
             self.counters["unroutable"] += 1  # an ACK or a CANCEL follows its INVITE and no other way
 
-    def client_started(self, transaction: ClientTransaction) -> None:
-        self._ways.add(transaction)
-
     def try_next(self, transaction: ClientTransaction, outcome: Outcome, now: float) -> bool:
         return self._outbound.try_next(transaction, outcome, now)
-
-    def client_ended(self, transaction: ClientTransaction) -> None:
-        self.clients.pop(transaction.key, None)
-        self._ways.remove(transaction)
-
-    def send_cancel(self, transaction: ClientTransaction, now: float, reason: str) -> None:
-        """A CANCEL is a transaction of its own, with the branch of its INVITE (RFC 3261 9.1)."""
-        assert transaction.flow is not None
-        request = cancel_of(transaction.request, reason)
-        cancel = ClientTransaction(self, request, transaction.reliable, lambda outcome, now: None)
-        self.clients[cancel.key] = cancel
-        cancel.start(transaction.flow, now)
-
-    def server_ended(self, transaction: ServerTransaction) -> None:
-        self.servers.pop(transaction.key, None)
 
     def pass_ack(self, transaction: ServerTransaction, ack: Request, now: float) -> None:
         self._inbound.pass_ack(ack, transaction.flow, now)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from talkburst.sip.flow import DEFAULT_PORT, Flow, unbracketed
 from talkburst.sip.stateless import retry_after, stateless_tag
-from talkburst.sip.transaction.key import MAGIC_COOKIE, ServerKey
+from talkburst.sip.transaction.key import MAGIC_COOKIE, ServerKey, key_of
 
 # RFC 3261 25.1, Via without blanks but for the one that has to be there, and with nothing in quotes.
 _VIA = re.compile(r"SIP/2\.0/[A-Z]+ ([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?((?:;[^\s;,\"<>]+)*)")
@@ -78,7 +78,7 @@ def _look_at(method: str, vias: list[str], copied: list[str]) -> FirstLook | Non
     number, host, port = int(sequence[1]), via[1], int(via[2] or DEFAULT_PORT)
     if not 0 < port < 65536 or params.lower().count(";branch=") > 1:
         return None
-    key = ServerKey(branch, host.lower(), port, method, number)
+    key = key_of(branch, host.lower(), port, method, number)
     in_dialog = ";tag=" in to.rpartition(">")[2].replace(" ", "").lower()
     tag = stateless_tag(branch, from_, call_id, number)
     return FirstLook(method, key, in_dialog, tag, host, port, params, vias, copied)

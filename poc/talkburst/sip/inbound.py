@@ -12,7 +12,7 @@ from talkburst.sip.message import REASONS, Request, Response, response_to
 from talkburst.sip.parser import Malformed, is_keepalive, malformed, parse_message
 from talkburst.sip.response_routing import record_source, reply_flow
 from talkburst.sip.stateless import COPIED, fixed_tag, retry_after
-from talkburst.sip.transaction.key import client_key, server_key
+from talkburst.sip.transaction.key import client_key, invite_key, server_key
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.transaction.states import State
 from talkburst.sip.uri import UriError
@@ -119,7 +119,7 @@ class Inbound:
     def _on_cancel(self, cancel: ServerTransaction, now: float) -> None:
         """Answer a CANCEL, then tell the user (RFC 3261 9.2)."""
         engine = self._engine
-        invite = engine.servers.get(cancel.key.of_method("INVITE"))
+        invite = engine.servers.get(invite_key(cancel.key))
         if invite is None:
             cancel.respond(self._answer(cancel.request, 481, to_tag=cancel.to_tag), now)
             return

@@ -49,6 +49,10 @@ class Timers:
             return 0.0
         return DURATIONS[timer](self)
 
+    def durations(self, reliable: bool) -> dict[Timer, float]:
+        """Those of all timers that run."""
+        return {timer: self.duration(timer, reliable) for timer in Timer if self.runs(timer, reliable)}
+
     def runs(self, timer: Timer, reliable: bool) -> bool:
         """False for retransmission timers on a reliable transport."""
         return not (reliable and timer in UNRELIABLE_ONLY)

@@ -111,7 +111,7 @@ def test_call_from_a_trusted_server(bob) -> None:
 def test_call_of_a_stranger_is_challenged_and_forgotten(bob) -> None:
     (answer,) = Caller(bob).invite(source=("127.0.0.9", 5060))
     assert answer.line == "SIP/2.0 407 Proxy Authentication Required"
-    assert not [key for key in bob.engine.servers if key.method == "INVITE"]
+    assert not [each for each in bob.engine.servers.values() if each.request.method == "INVITE"]
 
 
 def test_call_of_an_untrusted_server_is_403(bob) -> None:

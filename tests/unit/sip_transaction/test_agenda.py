@@ -1,6 +1,8 @@
+import gc
+
 import pytest
 
-from talkburst.sip.agenda import Agenda
+from talkburst.sip.agenda import Agenda, Alarm
 
 
 def test_alarms_ring_in_order_of_time_then_of_scheduling() -> None:
@@ -82,3 +84,47 @@ def test_alarms_that_are_awaited_survive_the_sweep_in_their_order() -> None:
     for now in range(1, 5001):
         agenda.run(float(now))
     assert rung == [float(now) for now in range(1, 5001)]
+
+
+class Waiting(Alarm):
+    """An alarm of a line."""
+
+    def ring(self, now: float) -> None:
+        RUNG.append(self.number)
+
+
+RUNG: list[int] = []
+
+
+def test_cancelled_alarms_of_one_duration_do_not_pile_up() -> None:
+    agenda = Agenda()
+    first = Waiting(32.0)
+    agenda.wait(first, 32.0)  # nothing that is cancelled behind it surfaces
+    for number in range(50_000):
+        alarm = Waiting(32.0 + number)
+        agenda.wait(alarm, 32.0)
+        alarm.cancel()
+    assert len(agenda) < 2000
+    assert agenda.next_deadline() == 32.0
+
+
+def test_alarms_of_one_duration_survive_the_sweep_in_their_order() -> None:
+    agenda = Agenda()
+    RUNG.clear()
+    for number in range(20_000):
+        alarm = Waiting(float(number))
+        agenda.wait(alarm, 32.0)
+        if number % 10:
+            alarm.cancel()
+    agenda.run(30_000.0)
+    assert list(range(1, 20_001, 10)) == RUNG
+    assert len(agenda) == 0
+
+
+def test_a_cancelled_alarm_holds_nobody() -> None:
+    agenda = Agenda()
+    kept = [agenda.schedule(1.0, [].append) for _ in range(3)]
+    held = gc.get_referents(kept[1])
+    kept[1].cancel()
+    assert held
+    assert not [each for each in gc.get_referents(kept[1]) if callable(each) and not isinstance(each, type)]

@@ -143,7 +143,7 @@ class Player:
         return [_word(send.message.start_line) for _, send in bench.sent[before:]]
 
     def _due(self, name: str) -> float:
-        (due,) = [alarm.at for timer, alarm in self.transaction._alarms.items() if shown(timer) == name]
+        (due,) = [at for timer, at in self._running() if shown(timer) == name]
         return float(due)
 
     def told(self) -> list[str]:
@@ -162,8 +162,16 @@ class Player:
         assert living is not transaction.terminated, "it is forgotten the instant that it is terminated"
         return str(transaction.state.name)
 
+    def _running(self) -> list[tuple[Timer, float]]:
+        """The timers that run, and when each is due."""
+        running, each = [], self.transaction._timers
+        while each is not None:
+            running.append((each.timer, each.at))
+            each = each.another
+        return running
+
     def timers(self) -> str:
-        alarms = sorted((shown(timer), alarm.at - self.bench.now) for timer, alarm in self.transaction._alarms.items())
+        alarms = sorted((shown(timer), at - self.bench.now) for timer, at in self._running())
         return ", ".join(f"{name} {round(due, 3):g}" for name, due in alarms) or "-"
 
 

@@ -141,7 +141,7 @@ def test_what_ends_something_is_taken_however_it_is_written(make_bench, method: 
     assert first_look(data) is None
     bench.engine.receive_overloaded(data, bench.flow, bench.now)
     assert bench.engine.counters["overload"] == 0
-    assert [each.method for each in bench.engine.servers] == [method]
+    assert [each.request.method for each in bench.engine.servers.values()] == [method]
 
 
 def test_overload_keeps_nothing_and_serves_what_was_begun(make_bench) -> None:

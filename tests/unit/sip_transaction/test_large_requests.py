@@ -125,7 +125,7 @@ def test_where_the_connection_is_reset_before_a_response_it_goes_by_udp_with_a_n
     assert by_udp.message.get_all("Via") == ["SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKtoken2;rport"]
     assert b"z9hG4bKtoken1" in by_tcp.data
     assert large.outcomes == []
-    assert list(large.engine.clients) == [transaction.key] == [("z9hg4bktoken2", "PUBLISH")]
+    assert list(large.engine.clients) == [transaction.key] == ["z9hg4bktoken2 PUBLISH"]
     large.advance(0.5)
     assert large.take() == [by_udp]
     large.engine.receive(response_to(by_udp.message, 200, to_tag="t").to_bytes(), by_udp.flow, large.now)

@@ -89,7 +89,7 @@ def test_a_cancel_reaches_the_invite_that_it_is_for_or_is_481(
 def test_a_request_of_another_method_is_a_new_one(bench: Any) -> None:
     bench.receive(REQUEST)
     bench.receive(REQUEST.replace("INVITE", "OPTIONS"))
-    assert [transaction.key.method for transaction in bench.user.requests] == ["INVITE", "OPTIONS"]
+    assert [transaction.request.method for transaction in bench.user.requests] == ["INVITE", "OPTIONS"]
 
 
 def test_a_cancel_is_no_match_for_another_method_than_invite(bench: Any) -> None:

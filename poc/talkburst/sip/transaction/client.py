@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from talkburst.sip.agenda import Alarm
 from talkburst.sip.flow import Flow
 from talkburst.sip.message import Request, Response
 from talkburst.sip.timers import Timer
 from talkburst.sip.transaction.key import ClientKey, client_key
-from talkburst.sip.transaction.machine import Transaction, TransactionLayer
+from talkburst.sip.transaction.machine import Transaction
 from talkburst.sip.transaction.states import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Signal, State
 
 if TYPE_CHECKING:
     from talkburst.sip.failover import Failover
+    from talkburst.sip.transaction.layer import TransactionLayer
 
 
 class Failure(Enum):
@@ -27,13 +28,6 @@ class Failure(Enum):
 
 Outcome = Response | Failure
 ResponseHandler = Callable[[Outcome, float], None]
-
-
-class ClientLayer(TransactionLayer, Protocol):
-    def client_started(self, transaction: ClientTransaction) -> None: ...
-    def client_ended(self, transaction: ClientTransaction) -> None: ...
-    def send_cancel(self, transaction: ClientTransaction, now: float, reason: str) -> None: ...
-    def try_next(self, transaction: ClientTransaction, outcome: Outcome, now: float) -> bool: ...
 
 
 class ClientTransaction(Transaction):
@@ -50,17 +44,15 @@ class ClientTransaction(Transaction):
         "_departed",
         "_handler",
         "_liveness",
-        "_owner",
         "alternative",
         "failover",
         "flow",
         "key",
     )
 
-    def __init__(self, layer: ClientLayer, request: Request, reliable: bool, handler: ResponseHandler) -> None:
+    def __init__(self, layer: TransactionLayer, request: Request, reliable: bool, handler: ResponseHandler) -> None:
         machine = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
         super().__init__(layer, machine, request, reliable)
-        self._owner = layer
         self._handler: ResponseHandler | None = handler
         self._liveness: Alarm | None = None
         self._cancel_wanted: str | None = None  # the reason of a CANCEL that may not be sent yet
@@ -93,7 +85,7 @@ class ClientTransaction(Transaction):
         self.flow = flow
         self.reliable = flow.reliable  # a large request may go by TCP after all
         self._data = self.request.to_bytes()
-        self._owner.client_started(self)
+        self._layer.client_started(self)
         self._layer.transmit(flow, self._data, self.request)
         if self.reliable:
             self._data = b""  # it is not sent again
@@ -109,10 +101,8 @@ class ClientTransaction(Transaction):
         often as it comes (RFC 3261 17.1.1.2).
         """
         remains = self._remains(now) if self.state is State.COMPLETED and self.request.method == "INVITE" else None
-        self._owner.client_ended(self)
-        for alarm in self._alarms.values():
-            alarm.cancel()
-        self._alarms.clear()
+        self._layer.client_ended(self)
+        self._stop_all_but(())
         self._interval = self._layer.timers.t1
         self.state = self.machine.initial
         self.alternative, self.flow, self.request = None, None, request
@@ -120,7 +110,7 @@ class ClientTransaction(Transaction):
         return remains
 
     def _remains(self, now: float) -> ClientTransaction:
-        remains = ClientTransaction(self._owner, self.request.head(), self.reliable, lambda outcome, now: None)
+        remains = ClientTransaction(self._layer, self.request.head(), self.reliable, lambda outcome, now: None)
         remains.flow, remains.state = self.flow, self.state
         remains._enter(now)
         return remains
@@ -160,9 +150,9 @@ class ClientTransaction(Transaction):
         self._cancelled = True
         if self.state is State.CALLING:
             self._cancel_wanted = reason
-        elif self.state is State.PROCEEDING and Timer.B not in self._alarms:
-            self._start(Timer.B, now + self._layer.timers.duration(Timer.B))
-            self._owner.send_cancel(self, now, reason)
+        elif self.state is State.PROCEEDING and not self.runs(Timer.B):
+            self._start(Timer.B, now, self._layer.timers.duration(Timer.B))
+            self._layer.send_cancel(self, now, reason)
 
     def _perform(self, action: Action, now: float, message: Request | Response | None) -> None:
         match action:
@@ -203,7 +193,7 @@ class ClientTransaction(Transaction):
             self._finish(response, now)
 
     def _finish(self, outcome: Outcome, now: float) -> None:
-        if self.failover is not None and self._owner.try_next(self, outcome, now):
+        if self.failover is not None and self._layer.try_next(self, outcome, now):
             return
         self._forget_liveness()
         handler, self._handler = self._handler, None
@@ -221,7 +211,7 @@ class ClientTransaction(Transaction):
             self._liveness = None
 
     def _forgotten(self) -> None:
-        self._owner.client_ended(self)
+        self._layer.client_ended(self)
 
 
 def signal_of(response: Response) -> Signal:

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Final
 
-from talkburst.sip.agenda import Agenda, Alarm
-from talkburst.sip.flow import Flow
+from talkburst.sip.agenda import Alarm
 from talkburst.sip.message import Request, Response
-from talkburst.sip.timers import UNRELIABLE_ONLY, Timer, Timers
+from talkburst.sip.timers import UNRELIABLE_ONLY, Timer
 from talkburst.sip.transaction.states import Action, Event, Machine, State
 
+if TYPE_CHECKING:
+    from talkburst.sip.transaction.layer import TransactionLayer
 
-class TransactionLayer(Protocol):
-    """What a transaction needs from the engine that owns it."""
+TERMINATED: Final = State.TERMINATED
 
-    agenda: Agenda
-    timers: Timers
-    counters: Counter[str]
 
-    def transmit(self, flow: Flow, data: bytes, message: Request | Response) -> None: ...
+class RunningTimer(Alarm):
+    """A timer of a transaction. Those of one transaction, never more than three, lead one to the next."""
+
+    __slots__ = ("another", "timer", "transaction")
+
+    def __init__(self, at: float, timer: Timer, transaction: Transaction, another: RunningTimer | None) -> None:
+        Alarm.__init__(self, at)
+        self.timer = timer
+        self.transaction: Transaction | None = transaction
+        self.another = another
+
+    def cancel(self) -> None:
+        self.pending = False
+        self.transaction = self.another = None
+
+    def ring(self, now: float) -> None:
+        transaction = self.transaction
+        if transaction is not None:
+            transaction.fire(self, now)
 
 
 class Transaction:
     """State, timers and the way from an event to the actions of its transition."""
 
-    __slots__ = ("_alarms", "_interval", "_layer", "machine", "reliable", "request", "state")
+    __slots__ = ("_interval", "_layer", "_timers", "machine", "reliable", "request", "state")
 
     def __init__(self, layer: TransactionLayer, machine: Machine, request: Request, reliable: bool) -> None:
         self._layer = layer
-        self._alarms: dict[Timer, Alarm] = {}
+        self._timers: RunningTimer | None = None
         self._interval = layer.timers.t1
         self.machine = machine
         self.request = request
@@ -39,14 +52,15 @@ class Transaction:
 
     @property
     def terminated(self) -> bool:
-        return self.state is State.TERMINATED
+        return self.state is TERMINATED
 
     def handle(self, event: Event, now: float, message: Request | Response | None = None) -> None:
         """Take the transition for `event`; the state is the new one before any action runs, so actions may re-enter."""
-        transition = self.machine.step(self.state, event)
+        previous = self.state
+        transition = self.machine.step(previous, event)
         if transition is None:
             return
-        previous, (self.state, actions) = self.state, transition
+        self.state, actions = transition
         if self.state is not previous:
             self._enter(now)
         elif event in UNRELIABLE_ONLY:
@@ -56,15 +70,34 @@ class Transaction:
 
     def _enter(self, now: float) -> None:
         """Stop the timers the state does not have, start those it has and that do not run yet."""
-        wanted, alarms = self.machine.timers[self.state], self._alarms
-        if alarms:
-            for timer in [timer for timer in alarms if timer not in wanted]:
-                alarms.pop(timer).cancel()
+        wanted = self.machine.timers[self.state]
+        if self._timers is not None:
+            self._stop_all_but(wanted)
         for timer in wanted:
-            if timer not in alarms and self._layer.timers.runs(timer, self.reliable):
-                self._start(timer, now + self._layer.timers.duration(timer, self.reliable))
-        if self.state is State.TERMINATED:
+            if self._timers is None or not self.runs(timer):
+                duration = self._layer.durations(self.reliable).get(timer)
+                if duration is not None:
+                    self._start(timer, now, duration)
+        if self.state is TERMINATED:
             self._forgotten()
+
+    def runs(self, timer: Timer) -> bool:
+        each = self._timers
+        while each is not None:
+            if each.timer is timer:
+                return True
+            each = each.another
+        return False
+
+    def _stop_all_but(self, wanted: tuple[Timer, ...]) -> None:
+        each, self._timers = self._timers, None
+        while each is not None:
+            following = each.another
+            if each.timer in wanted:
+                each.another, self._timers = self._timers, each
+            else:
+                each.cancel()
+            each = following
 
     def _repeat(self, event: Event, now: float) -> None:
         """Start a retransmission timer again: A doubles; E and G double up to T2; E is T2 in Proceeding."""
@@ -75,14 +108,23 @@ class Transaction:
         elif event is not Timer.A:
             self._interval = min(self._interval, timers.t2)
         assert isinstance(event, Timer)
-        self._start(event, now + self._interval)
+        self._start(event, now, self._interval)
 
-    def _start(self, timer: Timer, at: float) -> None:
-        self._alarms[timer] = self._layer.agenda.schedule(at, partial(self._fire, timer))
+    def _start(self, timer: Timer, now: float, duration: float) -> None:
+        self._timers = RunningTimer(now + duration, timer, self, self._timers)
+        self._layer.agenda.wait(self._timers, duration)
 
-    def _fire(self, timer: Timer, now: float) -> None:
-        self._alarms.pop(timer, None)
-        self.handle(timer, now)
+    def fire(self, due: RunningTimer, now: float) -> None:
+        """A timer is due, and runs no more."""
+        each = self._timers
+        if each is due:
+            self._timers = due.another
+        while each is not None and each is not due:
+            if each.another is due:
+                each.another = due.another
+            each = each.another
+        due.cancel()
+        self.handle(due.timer, now)
 
     def _forgotten(self) -> None:
         """The owner drops the transaction the instant it is terminated (RFC 3261 17.1.1.2)."""

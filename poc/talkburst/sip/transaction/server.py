@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from talkburst.sip.flow import Flow
 from talkburst.sip.message import Request, Response, response_to
@@ -11,15 +11,11 @@ from talkburst.sip.methods import KNOWN_METHODS
 from talkburst.sip.stateless import fixed_tag
 from talkburst.sip.transaction.client import signal_of
 from talkburst.sip.transaction.key import ServerKey
-from talkburst.sip.transaction.machine import Transaction, TransactionLayer
+from talkburst.sip.transaction.machine import Transaction
 from talkburst.sip.transaction.states import INVITE_SERVER, NON_INVITE_SERVER, Action, Signal, State
 
-
-class ServerLayer(TransactionLayer, Protocol):
-    token: Callable[[], str]
-
-    def server_ended(self, transaction: ServerTransaction) -> None: ...
-    def pass_ack(self, transaction: ServerTransaction, ack: Request, now: float) -> None: ...
+if TYPE_CHECKING:
+    from talkburst.sip.transaction.layer import TransactionLayer
 
 
 class ServerTransaction(Transaction):
@@ -32,7 +28,6 @@ class ServerTransaction(Transaction):
 
     __slots__ = (
         "_data",
-        "_owner",
         "_response",
         "_to_tag",
         "cancel_reason",
@@ -44,11 +39,10 @@ class ServerTransaction(Transaction):
     )
 
     def __init__(
-        self, layer: ServerLayer, key: ServerKey, request: Request, flow: Flow, reply_flow: Flow, now: float
+        self, layer: TransactionLayer, key: ServerKey, request: Request, flow: Flow, reply_flow: Flow, now: float
     ) -> None:
         machine = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER
         super().__init__(layer, machine, request, flow.reliable)
-        self._owner = layer
         self._response: Response | None = None  # the last one sent
         self._data = b""
         self._to_tag: str | None = None
@@ -80,7 +74,7 @@ class ServerTransaction(Transaction):
         """
         if self._to_tag is None:
             sent = self._response.to.tag if self._response is not None else None
-            self._to_tag = self.request.to.tag or sent or self._owner.token()
+            self._to_tag = self.request.to.tag or sent or self._layer.token()
         return self._to_tag
 
     @to_tag.setter
@@ -164,7 +158,7 @@ class ServerTransaction(Transaction):
                     self._layer.transmit(self.reply_flow, self._data, self._response)
             case Action.PASS_ACK:
                 assert isinstance(message, Request)
-                self._owner.pass_ack(self, message, now)
+                self._layer.pass_ack(self, message, now)
             case Action.REPORT_TIMEOUT:
                 # Timer H: no ACK came. ABANDON: no answer came from the user. Neither has anybody left to tell.
                 self._layer.counters["unacknowledged" if self.final_sent else "abandoned"] += 1
@@ -184,7 +178,7 @@ class ServerTransaction(Transaction):
         self.handle(Signal.ACK, now, ack)
 
     def _forgotten(self) -> None:
-        self._owner.server_ended(self)
+        self._layer.server_ended(self)
 
 
 _requests: dict[str, Request] = {}

@@ -18,7 +18,6 @@ Facts the tables rest on:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -75,9 +74,9 @@ class UnexpectedEventError(Exception):
 class Machine:
     name: str
     initial: State
-    table: Mapping[State, Mapping[Event, Transition]]
-    ignored: Mapping[State, frozenset[Event]]
-    timers: Mapping[State, tuple[Timer, ...]]  # what runs in a state
+    table: dict[State, dict[Event, Transition]]
+    ignored: dict[State, frozenset[Event]]
+    timers: dict[State, tuple[Timer, ...]]  # what runs in a state
 
     def step(self, state: State, event: Event) -> Transition | None:
         """The transition for `event`, None when the state ignores it; UnexpectedEventError otherwise."""
