@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 
 from talkburst.daemon.address import parse_host_port
+from talkburst.sip.remembered import remember
 
 
 class Trust:
@@ -14,9 +15,14 @@ class Trust:
 
     def __init__(self, peers: Iterable[str], hosts: Mapping[str, str]) -> None:
         self._networks = [_network(peer, hosts) for peer in peers]
+        self._judged: dict[str, bool] = {}
 
     def __contains__(self, host: str) -> bool:
         """Whether an IP address is one of theirs; an IPv4 address mapped into IPv6 is the IPv4 address."""
+        known = self._judged.get(host)
+        return remember(self._judged, host, self._is_theirs(host)) if known is None else known
+
+    def _is_theirs(self, host: str) -> bool:
         address = ipaddress.ip_address(host.strip("[]"))
         mapped = getattr(address, "ipv4_mapped", None)
         return any((mapped or address) in network for network in self._networks)

@@ -3,6 +3,10 @@
 Each event that the engine takes in leaves a unit: what it wants done, and what it changed in the state. Units leave in
 their order. One without changes leaves at once when none is before it; one with changes leaves after the commit that
 holds them. Units that gather while a commit is under way share the next one.
+
+What changed without that anything is to be done about it, such as an answer that was waited for, holds nobody up: it
+waits for the commit that somebody needs, `COMPANY` seconds at most. Whoever is killed in that time is where it would be
+had the packet been lost on its way.
 """
 
 from __future__ import annotations
@@ -10,11 +14,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from talkburst.sip.actions import Action
 from talkburst.sip.journal import Change, Journal
 from talkburst.store.state import StateStore
+
+
+COMPANY: Final = 0.05
 
 
 class Unit(NamedTuple):
@@ -44,6 +51,7 @@ class CommitGate:
         self._units: deque[Unit] = deque()
         self._commit: asyncio.Task[None] | None = None
         self._commit_at = 0.0
+        self._alone: asyncio.TimerHandle | None = None  # when changes that nobody waits for are stored by themselves
 
     def add(self, actions: list[Action]) -> None:
         """Take in what the event just now led to."""
@@ -51,8 +59,11 @@ class CommitGate:
         if actions or changes:
             self._units.append(Unit(actions, changes))
 
-    def advance(self) -> bool:
-        """Perform what waits for nothing, and begin to store what is to be stored. True when something was done."""
+    def advance(self, *, at_once: bool = False) -> bool:
+        """Perform what waits for nothing, and begin to store what is to be stored. True when something was done.
+
+        `at_once`: also what nobody waits for.
+        """
         if self._commit is not None:
             return False
         performed = False
@@ -60,9 +71,13 @@ class CommitGate:
             self._perform(self._units.popleft().actions)
             performed = True
         if self._units:
+            loop = asyncio.get_running_loop()
+            if not at_once and not any(unit.actions for unit in self._units):
+                self._alone = self._alone or loop.call_later(COMPANY, self._store_alone)
+                return performed
+            self._forget_alone()
             units = list(self._units)
             self._units.clear()
-            loop = asyncio.get_running_loop()
             self._commit, self._commit_at = loop.create_task(self._store_units(units)), loop.time()
         return performed
 
@@ -75,9 +90,18 @@ class CommitGate:
     async def drain(self) -> None:
         """Wait until what has gathered by now is stored and performed."""
         for _ in range(2):  # the commit under way, and the one of what has gathered behind it
-            self.advance()
+            self.advance(at_once=True)
             if self._commit is not None:
                 await self._commit
+
+    def _store_alone(self) -> None:
+        self._alone = None
+        self.advance(at_once=True)
+
+    def _forget_alone(self) -> None:
+        if self._alone is not None:
+            self._alone.cancel()
+            self._alone = None
 
     async def _store_units(self, units: list[Unit]) -> None:
         last = {(change.table, change.key): change for unit in units for change in unit.changes}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -39,6 +40,7 @@ def domain_identities(names: Iterable[AlternativeName]) -> frozenset[str]:
     return frozenset((uris or hosts) | addresses)
 
 
+@lru_cache(maxsize=4096)  # the same few hosts are sent to again and again
 def identity_of(host: str) -> str:
     """A host of a URI or Via, in the form in which `domain_identities` has it."""
     host = unbracketed(host)

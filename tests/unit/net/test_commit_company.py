@@ -1,0 +1,92 @@
+"""Changes that nobody waits for share a commit with those that somebody waits for."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from talkburst.net import commit_gate
+from talkburst.net.commit_gate import CommitGate, Unit
+from talkburst.sip.actions import Action, Send
+from talkburst.sip.flow import Flow
+from talkburst.sip.message import Request
+from talkburst.store import Change, Journal, MemoryState
+
+FLOW = Flow("UDP", ("127.0.0.1", 5060), ("127.0.0.1", 5062))
+SEND = Send(FLOW, b"", Request("OPTIONS", "sip:x"))
+
+
+class Counted(MemoryState):
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: list[list[str]] = []
+
+    async def commit(self, changes: Iterable[Change]) -> None:
+        kept = list(changes)
+        self.keys.append([change.key for change in kept])
+        await super().commit(kept)
+
+
+class Gate:
+    def __init__(self) -> None:
+        self.journal, self.store, self.performed = Journal(), Counted(), list[Action]()
+        self.settled = asyncio.Event()
+        self.gate = CommitGate(self.journal, self.store, self.performed.extend, self.lost, self.settled.set)
+
+    def lost(self, units: list[Unit], error: Exception) -> None:
+        raise error
+
+    def event(self, key: str, *actions: Action) -> None:
+        self.journal.put("kept", key, {})
+        self.gate.add(list(actions))
+        self.gate.advance()
+
+    async def stored(self) -> list[list[str]]:
+        await asyncio.wait_for(self.settled.wait(), 5)
+        self.settled.clear()
+        return self.store.keys
+
+
+async def test_a_change_that_nobody_waits_for_is_stored_with_the_next_one_that_somebody_waits_for(monkeypatch) -> None:
+    monkeypatch.setattr(commit_gate, "COMPANY", 3600.0)
+    gate = Gate()
+    gate.event("answered")
+    await asyncio.sleep(0)
+    assert gate.store.keys == []
+    gate.event("published", SEND)
+    assert await gate.stored() == [["answered", "published"]]
+    assert gate.performed == [SEND]
+
+
+async def test_a_change_without_company_is_stored_by_itself_after_a_while() -> None:
+    gate = Gate()
+    gate.event("answered")
+    assert await gate.stored() == [["answered"]]
+
+
+async def test_what_leaves_behind_a_change_without_company_waits_for_its_commit(monkeypatch) -> None:
+    monkeypatch.setattr(commit_gate, "COMPANY", 3600.0)
+    gate = Gate()
+    gate.event("answered")
+    gate.gate.add([SEND])
+    gate.gate.advance()
+    assert gate.performed == []
+    assert await gate.stored() == [["answered"]]
+    assert gate.performed == [SEND]
+
+
+async def test_a_row_that_changes_again_while_it_waits_is_written_once(monkeypatch) -> None:
+    monkeypatch.setattr(commit_gate, "COMPANY", 3600.0)
+    gate = Gate()
+    gate.event("row")
+    gate.event("row", SEND)
+    assert await gate.stored() == [["row"]]
+
+
+@pytest.mark.parametrize("company", [0.0, 3600.0])
+async def test_what_has_no_company_is_stored_before_the_end(monkeypatch, company: float) -> None:
+    monkeypatch.setattr(commit_gate, "COMPANY", company)
+    gate = Gate()
+    gate.event("answered")
+    await gate.gate.drain()
+    assert gate.store.keys == [["answered"]]
