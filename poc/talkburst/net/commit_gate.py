@@ -20,7 +20,6 @@ from talkburst.sip.actions import Action
 from talkburst.sip.journal import Change, Journal
 from talkburst.store.state import StateStore
 
-
 COMPANY: Final = 0.05
 
 

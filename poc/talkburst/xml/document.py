@@ -16,7 +16,7 @@ MOST_NOTES = 16
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 
 _DECLARED_ENCODING = re.compile(rb"""<\?xml[^>]{0,200}?\sencoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
-_UTF_8_NAMES = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_UTF_8_NAMES = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 # XML Schema part 2, 3.2.2: the lexical space of xs:boolean.
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 # 20 digits hold every xs:unsignedLong; more would only be work for int().
@@ -24,6 +24,7 @@ _NON_NEGATIVE = re.compile(r"\+?[0-9]{1,20}")
 # What XML 1.0 production 2 (Char) leaves out.
 _NO_CHAR = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_USUAL_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>'
 # XML 1.0 2.4, 2.11 and 3.3.3: markup, and the white space that a reader would normalise.
 _IN_TEXT = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _IN_ATTRIBUTE = {**_IN_TEXT, '"': "&quot;", "\t": "&#9;", "\n": "&#10;"}
@@ -76,8 +77,10 @@ def _check_encoding(data: bytes) -> None:
     # UTF-16 without a byte order mark is valid UTF-8 full of NULs, and parsers detect it.
     if b"\x00" in data:
         raise XmlError(f"not UTF-8 text: NUL at offset {data.index(0)}", "not-utf-8")
+    if data.startswith(_USUAL_DECLARATION):
+        return
     declared = _DECLARED_ENCODING.match(data.removeprefix(b"\xef\xbb\xbf"))
-    if declared is not None and declared[1].decode("ascii").lower() not in _UTF_8_NAMES:
+    if declared is not None and declared[1].lower() not in _UTF_8_NAMES:
         raise XmlError(f"the XML declaration says encoding {declared[1].decode('ascii')}, not UTF-8", "not-utf-8")
 
 

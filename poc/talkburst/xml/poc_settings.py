@@ -9,9 +9,9 @@ from lxml import etree
 from talkburst.xml.document import (
     XmlError,
     boolean,
-    children,
     note,
     place,
+    qualified,
     required,
     root_of,
     written,
@@ -29,6 +29,13 @@ _SEGMENTS: Final[Mapping[str, str]] = {
     "ipab-settings": "incoming-personal-alert-barring",
     "sss-settings": "simultaneous-sessions-support",
 }
+# Of a segment's tag its name, the tag of what it holds, and its place in the schema's order.
+_BY_TAG: Final = {
+    qualified(NAMESPACE, segment): (segment, qualified(NAMESPACE, setting), number)
+    for number, (segment, setting) in enumerate(_SEGMENTS.items())
+}
+_OURS: Final = qualified(NAMESPACE, "")
+_ENTITY: Final = qualified(NAMESPACE, "entity")
 # MCPTT clients in the field write the words of TS 24.379's prose instead of the schema's.
 _ANSWER_MODES: Final[Mapping[str, AnswerMode]] = {
     "automatic": "automatic",
@@ -36,6 +43,8 @@ _ANSWER_MODES: Final[Mapping[str, AnswerMode]] = {
     "auto-answer": "automatic",
     "manual-answer": "manual",
 }
+# The document around its entities.
+_OPENED, _, _CLOSED = written_document(written("poc-settings", "|", {"xmlns": NAMESPACE})).partition(b"|")
 
 
 @dataclass(slots=True)
@@ -63,8 +72,9 @@ class PocSettings:
 
 def to_xml(settings: PocSettings) -> bytes:
     """The document, segments in the order of the schema (RFC 4354 6.1)."""
-    entities = "".join(map(_entity_text, settings.entities))
-    return written_document(written("poc-settings", entities or None, {"xmlns": NAMESPACE}))
+    if not settings.entities:
+        return written_document(written("poc-settings", None, {"xmlns": NAMESPACE}))
+    return _OPENED + "".join([_entity_text(entity) for entity in settings.entities]).encode() + _CLOSED
 
 
 def _entity_text(entity: Entity) -> str:
@@ -90,34 +100,45 @@ def from_xml(data: bytes, *, strict: bool = False) -> PocSettings:
     """
     root = root_of(data, NAMESPACE, "poc-settings")
     settings = PocSettings()
-    for name, element in children(root, NAMESPACE):
-        if name == "entity":
+    for element in root:
+        if element.tag == _ENTITY:
             settings.entities.append(_entity(element, settings.tolerated))
-        else:
+        elif _is_ours(element):
             note(settings.tolerated, "unknown-element", element)
     if strict and settings.tolerated:
         raise XmlError(settings.tolerated[0])
     return settings
 
 
+def _is_ours(element: etree._Element) -> bool:
+    """Whether it is of this namespace and its own kind is not known; elements of others are passed over."""
+    tag = element.tag
+    return isinstance(tag, str) and tag.startswith(_OURS)
+
+
 def _entity(element: etree._Element, tolerated: list[str]) -> Entity:
     entity = Entity(required(element, "id"))
     seen: list[str] = []
-    for name, segment in children(element, NAMESPACE):
-        if name not in _SEGMENTS:
-            note(tolerated, "unknown-element", segment)
+    last, in_order = -1, True
+    for child in element:
+        known = _BY_TAG.get(child.tag)
+        if known is None:
+            if _is_ours(child):
+                note(tolerated, "unknown-element", child)
             continue
+        name, setting, number = known
         if name in seen:
-            raise XmlError(f"{place(segment)}: a second {name} in one entity")
+            raise XmlError(f"{place(child)}: a second {name} in one entity")
         seen.append(name)
-        _read_segment(entity, name, segment, tolerated)
-    if seen != sorted(seen, key=list(_SEGMENTS).index):
+        in_order, last = in_order and number > last, number
+        _read_segment(entity, name, setting, child, tolerated)
+    if not in_order:
         note(tolerated, "segment-order", element, f" has {', '.join(seen)}")
     return entity
 
 
-def _read_segment(entity: Entity, name: str, segment: etree._Element, tolerated: list[str]) -> None:
-    setting = next((child for found, child in children(segment, NAMESPACE) if found == _SEGMENTS[name]), None)
+def _read_segment(entity: Entity, name: str, tag: str, segment: etree._Element, tolerated: list[str]) -> None:
+    setting = next(segment.iterchildren(tag), None)
     if setting is None:
         raise XmlError(f"{place(segment)} has no {_SEGMENTS[name]}")
     if name == "am-settings":
