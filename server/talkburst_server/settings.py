@@ -64,6 +64,7 @@ class PocSettingsPackage:
         self._agenda = engine.agenda
         self._trusted = trusted
         self._decide = decide
+        self._document, self._document_of = to_xml(PocSettings()), list[str]()  # the last one, and of which states
         self.compositor: EventStateCompositor[PocSettings] = EventStateCompositor(
             uas, engine.agenda, self, token, journal=journal, decide=decide
         )
@@ -141,8 +142,11 @@ class PocSettingsPackage:
     def _supersede(self, publication: SettingsPublication) -> None:
         """A client that lost its entity-tag publishes anew; what it published before is the same entity from the same
         place, and must not come back when the new state goes."""
+        others = self.compositor.publications(publication.resource)
+        if len(others) == 1:
+            return
         ids = {entity.id for entity in publication.content.entities}
-        for other in self.compositor.publications(publication.resource):
+        for other in others:
             same_place = other.source == publication.source
             if other is not publication and same_place and ids & {entity.id for entity in other.content.entities}:
                 self.compositor.remove(other)
@@ -152,7 +156,11 @@ class PocSettingsPackage:
     def state(self, subscription: NotifierSubscription, now: float) -> bytes:
         """The document: no entity when nothing is published (RFC 4354 5.7)."""
         user = self._users.by_key(subscription.resource)
-        return to_xml(PocSettings(self.entities(user) if user else []))
+        published = self.compositor.publications(user.key) if user else []
+        etags = [publication.etag for publication in published]
+        if etags != self._document_of:  # whoever watches a user is told the same
+            self._document, self._document_of = to_xml(PocSettings(_union(published))), etags
+        return self._document
 
     def throttle_key(self, subscription: NotifierSubscription) -> Hashable:
         """RFC 4354 5.10 counts notifications per user."""
@@ -167,15 +175,7 @@ class PocSettingsPackage:
 
     def entities(self, user: User) -> list[Entity]:
         """One entity for each client. Two that chose the same id are one, and what came last counts."""
-        found: dict[str, Entity] = {}
-        for publication in self.compositor.publications(user.key):
-            for entity in publication.content.entities:
-                known = found.setdefault(entity.id, Entity(entity.id))
-                for segment in ("barring", "answer_mode", "alert_barring", "simultaneous_sessions"):
-                    value = getattr(entity, segment)
-                    if value is not None:
-                        setattr(known, segment, value)
-        return list(found.values())
+        return _union(self.compositor.publications(user.key))
 
     def effective(self, user: User) -> Entity | None:
         """The settings that count for the user: the last publication's. None when there is none."""
@@ -254,7 +254,21 @@ def _identities(request: Request) -> list[str]:
 
 def _contact_of(publication: SettingsPublication, contacts: Iterable[PocContact]) -> PocContact | None:
     """The contact that published: its instance id is the entity id, else it is reached where the PUBLISH came from."""
-    ids = {entity.id for entity in publication.content.entities}
-    among = list(contacts)
-    by_instance = next((contact for contact in among if contact.instance in ids), None)
-    return by_instance or next((contact for contact in among if contact.sent_by == publication.source), None)
+    ids = [entity.id for entity in publication.content.entities]
+    here: PocContact | None = None
+    for contact in contacts:
+        if contact.instance in ids:
+            return contact
+        if here is None and contact.sent_by == publication.source:
+            here = contact
+    return here
+
+
+def _union(publications: Iterable[SettingsPublication]) -> list[Entity]:
+    """One entity for each client, in the order in which they were published."""
+    found: dict[str, Entity] = {}
+    for publication in publications:
+        for entity in publication.content.entities:
+            known = found.get(entity.id)
+            found[entity.id] = entity if known is None else entity.over(known)
+    return list(found.values())

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, Generic, NamedTuple
 
-from talkburst.sip.agenda import Agenda, Alarm
+from talkburst.sip.agenda import Agenda
 from talkburst.sip.defects import Defect
 from talkburst.sip.flow import DEFAULT_PORT, Flow
 from talkburst.sip.headers import is_token
@@ -69,11 +69,13 @@ class EventStateCompositor(Generic[Content]):
         self._journal = journal
         self._decide = decide
         self._resources: dict[str, dict[str, Publication[Content]]] = {}
-        self._alarms: dict[Publication[Content], Alarm] = {}
 
     def publications(self, resource: str) -> list[Publication[Content]]:
         """What is published for a resource now; what was published last stands last."""
-        return sorted(self._resources.get(resource, {}).values(), key=lambda publication: publication.published_at)
+        published = list(self._resources.get(resource, {}).values())
+        if len(published) > 1:
+            published.sort(key=lambda publication: publication.published_at)
+        return published
 
     def resources(self) -> list[str]:
         """Every resource for which something is published."""
@@ -104,10 +106,10 @@ class EventStateCompositor(Generic[Content]):
 
     def remove(self, publication: Publication[Content]) -> None:
         """Drop a publication; who drops it knows, so the package is not told. Nothing happens when it is gone."""
-        alarm = self._alarms.pop(publication, None)
-        if alarm is None:
+        if publication.expiry is None:
             return
-        alarm.cancel()
+        publication.expiry.cancel()
+        publication.expiry = None
         stored = self._resources[publication.resource]
         del stored[publication.etag]
         if self._journal is not None:
@@ -136,9 +138,11 @@ class EventStateCompositor(Generic[Content]):
         It is told of what has expired: at the next run of the agenda, or at `resume_at`. Raises RowError.
         """
         publications = [self._from_row(etag, row) for etag, row in rows.items()]
-        for alarm in self._alarms.values():
-            alarm.cancel()
-        self._alarms.clear()
+        for stored in self._resources.values():
+            for publication in stored.values():
+                if publication.expiry is not None:
+                    publication.expiry.cancel()
+                    publication.expiry = None
         self._resources.clear()
         for publication in publications:
             self._enter(publication, max(publication.expires_at, resume_at or 0.0))
@@ -217,7 +221,7 @@ class EventStateCompositor(Generic[Content]):
 
     def _enter(self, publication: Publication[Content], end_at: float) -> None:
         self._resources.setdefault(publication.resource, {})[publication.etag] = publication
-        self._alarms[publication] = self._agenda.schedule(end_at, partial(self._expired, publication))
+        publication.expiry = self._agenda.schedule(end_at, partial(self._expired, publication))
 
     def _save(self, publication: Publication[Content]) -> None:
         if self._journal is not None:

@@ -2,7 +2,7 @@
 
     Dialog.as_uas(request, local_tag)             the side that got the request; route set in the order received
     Dialog.as_uac(request, response)              the side that sent it; route set reversed
-    dialog.request("NOTIFY") -> Request           next CSeq, route set, remote target
+    dialog.request("NOTIFY") -> Request           next CSeq, route set, remote target, and what else it is given
     dialog.next_hop                               the URI to send it to where Route does not say so: a strict router
     dialog.accepts(request) -> bool               CSeq check, remembers the number; False is answered 500
     dialog.refresh_target(message)                a target refresh request or its 2xx moves the remote target
@@ -16,6 +16,7 @@ the peer's headers do not make a dialog.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from talkburst.sip.headers import HeaderError, NameAddr, parse_name_addr
@@ -56,6 +57,7 @@ class Dialog:
     route_set: list[str] = field(default_factory=list)
     local_cseq: int = 0
     remote_cseq: int | None = None
+    _written: tuple[str, str] | None = field(default=None, init=False, repr=False, compare=False)  # From and To
 
     @classmethod
     def as_uas(cls, request: Request, local_tag: str) -> Dialog:
@@ -135,20 +137,25 @@ class Dialog:
         self.local_cseq += 1
         return self.local_cseq
 
-    def request(self, method: str) -> Request:
-        """A new request within the dialog, complete but for Via, Max-Forwards and Contact. RFC 3261 12.2.1.1."""
+    def request(self, method: str, headers: Iterable[tuple[str, object]] = (), body: bytes = b"") -> Request:
+        """A new request within the dialog, complete but for Via and Max-Forwards, and for Contact unless it is among
+        `headers`. RFC 3261 12.2.1.1."""
         target, routes = self.remote_target, self.route_set
         if routes and not _is_loose(routes[0]):
             # A strict router wants to see itself in the Request-URI; the remote target travels as the last Route.
             target, routes = _request_uri(parse_name_addr(routes[0]).uri), [*routes[1:], f"<{self.remote_target}>"]
-        headers: list[tuple[str, object]] = [("Route", route) for route in routes]
-        headers += [
-            ("From", with_tag(self.local, self.local_tag)),
-            ("To", with_tag(self.remote, self.remote_tag)),
+        if self._written is None:  # both are the same in every request
+            self._written = str(with_tag(self.local, self.local_tag)), str(with_tag(self.remote, self.remote_tag))
+        local, remote = self._written
+        own: list[tuple[str, object]] = [("Route", route) for route in routes]
+        own += [
+            ("From", local),
+            ("To", remote),
             ("Call-ID", self.call_id),
             ("CSeq", f"{self.next_cseq()} {method}"),
         ]
-        return Request(method, target, headers)
+        own += headers
+        return Request(method, target, own, body)
 
     def accepts(self, request: Request) -> bool:
         """Whether the CSeq number is not lower than one seen before; remembers it. RFC 3261 12.2.2.

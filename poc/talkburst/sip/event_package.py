@@ -92,13 +92,15 @@ class NotifierSubscription:
 
     def notify(self, body: bytes | None, media_type: str, now: float) -> Request:
         """The NOTIFY that says how it stands (RFC 6665 4.2.2)."""
-        request = self.dialog.request("NOTIFY")
-        request.add("Contact", f"<{self.contact}>")
-        request.add("Event", self.event)
-        request.add("Subscription-State", self.subscription_state(now))
-        if body is not None:
-            request.set_body(body, media_type)
-        return request
+        headers: list[tuple[str, object]] = [
+            ("Contact", f"<{self.contact}>"),
+            ("Event", self.event),
+            ("Subscription-State", self.subscription_state(now)),
+        ]
+        if body is None:
+            return self.dialog.request("NOTIFY", headers)
+        headers += [("Content-Type", media_type), ("Content-Length", len(body))]
+        return self.dialog.request("NOTIFY", headers, body)
 
     def not_due(self) -> None:
         """No NOTIFY is owed any more, and none is sent once more."""

@@ -28,19 +28,18 @@ NOTIFY, written before anything leaves that it has to remember: CSeq, version, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 
-from talkburst.sip.backoff import retry_after
 from talkburst.sip.engine import Engine
-from talkburst.sip.event_package import Ending, NotifierSubscription, Package
+from talkburst.sip.event_package import NotifierSubscription, Package
 from talkburst.sip.flow import Listener
 from talkburst.sip.journal import Journal, Rows
 from talkburst.sip.kept_subscriptions import TABLE, KeptSubscriptions
 from talkburst.sip.living_subscriptions import LivingSubscriptions
-from talkburst.sip.message import Request, Response
+from talkburst.sip.message import Request
 from talkburst.sip.negotiation import Refusal
-from talkburst.sip.notify_outcomes import ends_subscription, may_pass, reason_of
+from talkburst.sip.notifications import Decide, Notifications
 from talkburst.sip.subscription_establishment import (
     Owns,
     SubscriptionEstablishment,
@@ -49,17 +48,10 @@ from talkburst.sip.subscription_establishment import (
     subscriber_of,
     success_headers,
 )
-from talkburst.sip.throttle import Throttle
-from talkburst.sip.transaction.client import Failure
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.uas import Uas
 
 __all__ = ["TABLE", "Notifier", "NotifierSubscription", "Package", "contact_uri", "is_of_subscriber", "subscriber_of"]
-
-Decide = Callable[[str, Mapping[str, object]], None]
-
-# How often the last NOTIFY of a subscription is tried, which no expiry ends: about a minute.
-MOST_LAST_ATTEMPTS = 8
 
 
 class Notifier:
@@ -88,7 +80,7 @@ class Notifier:
         self._establishment = SubscriptionEstablishment(
             engine, self._packages, self._living, self._kept, contact or contact_uri, token, owns
         )
-        self._throttle = Throttle[NotifierSubscription](engine.agenda, self._notify)
+        self._notifications = Notifications(engine, self._packages, self._living, self._kept, decide)
 
     @property
     def subscriptions(self) -> list[NotifierSubscription]:
@@ -121,7 +113,7 @@ class Notifier:
             self._uas.reply(transaction, 200, now, headers=headers)
         if not self._notify_first:
             self._answer_by_notify(subscription, expires, now)
-        self._save(subscription)
+        self._notifications.save(subscription)
 
     def changed(self, package: str, resource: str, now: float) -> None:
         """Tells the subscribers of `resource` its new state, now or when the package's rate allows."""
@@ -131,16 +123,17 @@ class Notifier:
                 continue  # its end is due at this moment, and is told with the new state
             key: Hashable = (package, self._packages[package].throttle_key(subscription))
             groups.setdefault(key, []).append(subscription)
+        throttle = self._notifications.throttle
         for group, subscriptions in groups.items():
-            self._throttle.change(group, subscriptions, self._packages[package].notify_interval, now)
-            for subscription in filter(self._throttle.waits, subscriptions):
-                self._save(subscription)
+            throttle.change(group, subscriptions, self._packages[package].notify_interval, now)
+            for subscription in filter(throttle.waits, subscriptions):
+                self._notifications.save(subscription)
 
     def owe(self, package: str, resource: str) -> None:
         """What `changed` will tell in a moment is owed from now on, should the process end before it does."""
         for subscription in self.watching(package, resource):
             subscription.due = True
-            self._save(subscription)
+            self._notifications.save(subscription)
 
     def terminate(
         self,
@@ -154,12 +147,12 @@ class Notifier:
         """Ends the subscriptions to `resource` with a last NOTIFY; reasons are those of RFC 6665 4.1.3."""
         for subscription in self.watching(package, resource):
             if only is None or only(subscription):
-                self._end(subscription, reason, now, retry_after)
+                self._notifications.end(subscription, reason, now, retry_after)
 
     def move(self, package: str, old: str, new: str) -> None:
         """Who watched `old` watches `new` from now on: two resources turned out to be one. Nobody is told of it."""
         for subscription in self._living.move(package, old, new):
-            self._save(subscription)
+            self._notifications.save(subscription)
 
     def restore(self, rows: Rows, now: float, resume_at: float | None = None) -> None:
         """Makes the subscriptions what `rows` say, whatever they are now. Sends nothing before `resume_at` (or now).
@@ -181,7 +174,7 @@ class Notifier:
             subscription.expiry.cancel()
         if subscription.transaction is not None:
             subscription.transaction.abandon(now)
-        self._throttle.satisfied(subscription)
+        self._notifications.throttle.satisfied(subscription)
         subscription.not_due()
 
     def _take_back(self, subscription: NotifierSubscription, now: float, resume_at: float | None) -> None:
@@ -191,11 +184,9 @@ class Notifier:
             subscription.expires_at = min(subscription.expires_at, (resume_at or now) + longest)
             self._enter(subscription, max(subscription.expires_at, resume_at or 0.0))
         if subscription.due:
-            self._engine.agenda.schedule(now if resume_at is None else resume_at, partial(self._resume, subscription))
-
-    def _resume(self, subscription: NotifierSubscription, now: float) -> None:
-        if subscription.due:
-            self._notify(subscription, now)
+            self._engine.agenda.schedule(
+                now if resume_at is None else resume_at, partial(self._notifications.resume, subscription)
+            )
 
     # Taking a SUBSCRIBE
 
@@ -215,98 +206,9 @@ class Notifier:
     def _answer_by_notify(self, subscription: NotifierSubscription, expires: int, now: float) -> None:
         """RFC 6665 4.2.1.2: due after every accepted SUBSCRIBE, also a refresh, a fetch and the end of it all."""
         if expires > 0:
-            self._notify(subscription, now)
+            self._notifications.send(subscription, now)
         else:
-            self._end(subscription, "timeout", now)
+            self._notifications.end(subscription, "timeout", now)
 
     def _expire(self, subscription: NotifierSubscription, now: float) -> None:
-        self._end(subscription, "timeout", now)
-
-    # Telling
-
-    def _end(self, subscription: NotifierSubscription, reason: str, now: float, retry_after: int | None = None) -> None:
-        """No request finds the subscription any more; what is left of it is its last NOTIFY."""
-        self._forget(subscription)
-        subscription.ending = Ending(reason, retry_after, self._document(subscription, now))
-        self._decide("subscription ends", {**subscription.facts(), "reason": reason})
-        self._notify(subscription, now)
-
-    def _forget(self, subscription: NotifierSubscription) -> None:
-        subscription.not_due()
-        if subscription.expiry is not None:
-            subscription.expiry.cancel()
-        self._throttle.satisfied(subscription)
-        self._living.remove(subscription)
-        self._kept.end(subscription)
-
-    def _document(self, subscription: NotifierSubscription, now: float) -> bytes | None:
-        body = self._packages[subscription.package].state(subscription, now)
-        if body is not None:
-            subscription.version += 1
-        return body
-
-    def _notify(self, subscription: NotifierSubscription, now: float) -> None:
-        """Sends the present state, or the end; while a NOTIFY is unanswered, remembers that another one is due."""
-        self._throttle.satisfied(subscription)
-        subscription.not_due()
-        subscription.held = subscription.unanswered
-        if subscription.held:
-            self._save(subscription)
-            return
-        subscription.unanswered = True
-        ending = subscription.ending
-        body = self._document(subscription, now) if ending is None else ending.body
-        request = subscription.notify(body, self._packages[subscription.package].media_type, now)
-        # A connection that is gone leaves the Contact to be tried.
-        flow = subscription.flow if subscription.flow is not None and self._engine.is_open(subscription.flow) else None
-        self._save(subscription)
-        subscription.transaction = self._engine.send_request(
-            request,
-            partial(self._answered, subscription),
-            now,
-            listener=self._listener_of(subscription),
-            next_hop=subscription.dialog.next_hop,
-            flow=flow,
-        )
-
-    def _listener_of(self, subscription: NotifierSubscription) -> str | None:
-        """The listener that its SUBSCRIBE came in on; the first one when that is gone since a restart."""
-        names = {listener.name for listener in self._engine.listeners()}
-        return subscription.listener if subscription.listener in names else None
-
-    def _answered(self, subscription: NotifierSubscription, outcome: Response | Failure, now: float) -> None:
-        """RFC 6665 4.2.2: which answers end the subscription. A transport error counts as 503 (RFC 3261 8.1.3.1)."""
-        if isinstance(outcome, Response) and outcome.status < 200:
-            return
-        subscription.unanswered = False
-        subscription.transaction = None
-        if isinstance(outcome, Response) and outcome.status < 300:
-            subscription.confirmed = dict(subscription.data)
-            subscription.backoff.reset()
-        else:
-            subscription.data = dict(subscription.confirmed)
-        if ends_subscription(outcome):
-            self._decide("subscription removed, NOTIFY failed", {**subscription.facts(), "why": reason_of(outcome)})
-            subscription.held = False
-            self._forget(subscription)
-            self._kept.drop(subscription)
-        elif subscription.held:
-            self._notify(subscription, now)
-        elif may_pass(outcome) and (subscription.ending is None or subscription.backoff.failures < MOST_LAST_ATTEMPTS):
-            self._try_again(subscription, outcome, now)
-        elif subscription.ending is not None:
-            self._kept.drop(subscription)
-        else:
-            self._save(subscription)
-
-    def _try_again(self, subscription: NotifierSubscription, outcome: Response | Failure, now: float) -> None:
-        """The subscriber could not be reached, and is owed the state of the moment when it can be."""
-        delay = subscription.backoff.next(retry_after(outcome) if isinstance(outcome, Response) else None)
-        facts = {**subscription.facts(), "why": reason_of(outcome), "seconds": delay}
-        self._decide("NOTIFY failed, trying again", facts)
-        subscription.due = True
-        subscription.again = self._engine.agenda.schedule(now + delay, partial(self._resume, subscription))
-        self._save(subscription)
-
-    def _save(self, subscription: NotifierSubscription) -> None:
-        self._kept.save(subscription, self._throttle.waits(subscription))
+        self._notifications.end(subscription, "timeout", now)

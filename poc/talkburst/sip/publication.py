@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from talkburst.sip.agenda import Alarm
 from talkburst.sip.defects import Defect
 from talkburst.sip.flow import Flow
 from talkburst.sip.journal import Row, octets_text
@@ -13,7 +13,6 @@ from talkburst.sip.message import Request
 Content = TypeVar("Content")
 
 
-@dataclass(slots=True, eq=False)
 class Publication(Generic[Content]):
     """One piece of event state. The object stays the same while it is refreshed and modified; the entity-tag changes.
 
@@ -21,14 +20,28 @@ class Publication(Generic[Content]):
     the last request, as host:port. `owner` belongs to the package: whom it ties this state to.
     """
 
-    etag: str
-    resource: str
-    body: bytes
-    content: Content
-    published_at: float
-    expires_at: float
-    source: str
-    owner: str | None = None
+    __slots__ = ("body", "content", "etag", "expires_at", "expiry", "owner", "published_at", "resource", "source")
+
+    def __init__(
+        self,
+        etag: str,
+        resource: str,
+        body: bytes,
+        content: Content,
+        published_at: float,
+        expires_at: float,
+        source: str,
+        owner: str | None = None,
+    ) -> None:
+        self.etag = etag
+        self.resource = resource
+        self.body = body
+        self.content = content
+        self.published_at = published_at
+        self.expires_at = expires_at
+        self.source = source
+        self.owner = owner
+        self.expiry: Alarm | None = None  # as long as it is stored
 
     def to_row(self) -> Row:
         """As it is stored under its entity-tag. `content` is what the package reads in `body`."""

@@ -57,6 +57,16 @@ class Entity:
     alert_barring: bool | None = None
     simultaneous_sessions: bool | None = None
 
+    def over(self, before: "Entity") -> "Entity":
+        """What it says, and what `before` said where it says nothing."""
+        return Entity(
+            self.id,
+            before.barring if self.barring is None else self.barring,
+            before.answer_mode if self.answer_mode is None else self.answer_mode,
+            before.alert_barring if self.alert_barring is None else self.alert_barring,
+            before.simultaneous_sessions if self.simultaneous_sessions is None else self.simultaneous_sessions,
+        )
+
 
 @dataclass(slots=True)
 class PocSettings:
