@@ -17,7 +17,7 @@ DEFAULT_EXPIRES: Final = 3600
 _LARGEST: Final = 2**32 - 1
 _NUMBER: Final = re.compile(r"[0-9]+")
 # RFC 5626 10: c-p-reg = "reg-id" EQUAL 1*DIGIT, from 1 to 2**31 - 1
-_REG_ID: Final = re.compile(r"0*[1-9][0-9]{0,9}")
+_REG_ID: Final = re.compile(r"0*([1-9][0-9]{0,9})")
 _LARGEST_REG_ID: Final = 2**31 - 1
 OUTBOUND: Final = "outbound"
 # qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
@@ -118,7 +118,8 @@ def _problem(contact: NameAddr, request: Request, flow: Flow) -> str | None:
 
 
 def _is_reg_id(text: str | None) -> bool:
-    return text is not None and bool(_REG_ID.fullmatch(text)) and int(text) <= _LARGEST_REG_ID
+    found = None if text is None else _REG_ID.fullmatch(text)
+    return found is not None and int(found[1]) <= _LARGEST_REG_ID
 
 
 def _insecure(request: Request, flow: Flow) -> str | None:
@@ -160,6 +161,8 @@ def _wish(contact: NameAddr, expires: int, flows: bool) -> Wish:
     if not flows or "+sip.instance" not in contact.params:
         dropped.add("reg-id")
     params = {name: value for name, value in contact.params.items() if name not in dropped}
+    if "reg-id" in params:  # two spellings of one number are one flow
+        params["reg-id"] = (params["reg-id"] or "").lstrip("0")
     return Wish(NameAddr(contact.display, contact.uri, params), contact.params.get("q"), expires)
 
 

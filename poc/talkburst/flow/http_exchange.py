@@ -56,7 +56,8 @@ def read_head(payload: bytes) -> HttpHead | None:
         return None
     authorized = any(line.lower().startswith("authorization:") for line in head[1:])
     if first[0].startswith("HTTP/"):
-        return HttpHead(head[0], "", "", int(first[1]), False) if first[1].isdecimal() else None
+        is_status = first[1].isdecimal() and len(first[1]) == 3  # RFC 9112 4
+        return HttpHead(head[0], "", "", int(first[1]), False) if is_status else None
     if len(first) == 3 and first[2].startswith("HTTP/"):
         return HttpHead(head[0], first[0], first[1], None, authorized)
     return None

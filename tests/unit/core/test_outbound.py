@@ -114,6 +114,9 @@ STATEMENTS = {
         < Contact: {A};{ONE};reg-id=2147483647;expires=3600
         > Contact: {A};{ONE};reg-id=2147483648
         < SIP/2.0 400 reg-id of a Contact is a number from 1 to 2147483647
+        > Contact: {A};{ONE};reg-id={"0" * 5000}2147483647
+        {OK}
+        < Contact: {A};{ONE};reg-id=2147483647;expires=3600
         > Contact: {A};{ONE};reg-id=0
         < SIP/2.0 400 reg-id of a Contact is a number from 1 to 2147483647
         > Contact: {A};{ONE};reg-id

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from talkburst.flow.checker import Checker
+from talkburst.flow.http_exchange import read_head
 from talkburst.flow.ladder import Ladder, verdict_table
 
 SPLICES = [
@@ -72,3 +73,8 @@ def test_a_message_without_any_one_of_its_headers_is_judged(right, judge_all, st
 
 def test_a_http_answer_without_its_request_is_passed_over(right, judge):
     assert judge(right.without(11).frames()).verdict == "partial"
+
+
+@pytest.mark.parametrize("status", ["9" * 5000, "0" * 5000 + "200"])
+def test_a_http_answer_with_a_status_of_thousands_of_digits_is_none(status):
+    assert read_head(f"HTTP/1.1 {status} OK\r\n\r\n".encode()) is None
