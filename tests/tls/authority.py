@@ -38,6 +38,12 @@ class Authority:
             names.append(x509.DNSName(dns))
         return self._issue_with(x509.SubjectAlternativeName(names))
 
+    def issue_for_people(self, *, dns: str) -> dict[str, str]:
+        """A certificate with a name of a directory and a mail address beside its DNS name."""
+        person = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Bob")])
+        names = [x509.DirectoryName(person), x509.RFC822Name("bob@b.example"), x509.DNSName(dns)]
+        return self._issue_with(x509.SubjectAlternativeName(names))
+
     def issue_for_bytes(self, name: bytes) -> dict[str, str]:
         """A certificate with a DNS name of any bytes, fewer than 120, which nobody else makes."""
         names = bytes((0x30, len(name) + 2, 0x82, len(name))) + name

@@ -153,8 +153,8 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
 
     def _proved(self) -> frozenset[str]:
         certificate = self._tls.getpeercert() or {}  # empty where none was asked for, or none was given
-        names = cast(tuple[tuple[str, str], ...], certificate.get("subjectAltName", ()))
-        return domain_identities(names)
+        names = cast(tuple[tuple[str, object], ...], certificate.get("subjectAltName", ()))
+        return domain_identities([(kind, value) for kind, value in names if isinstance(value, str)])  # not a DirName
 
     def _pour(self) -> None:
         """Hand on everything that can be deciphered, as one piece."""

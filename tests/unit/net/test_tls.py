@@ -110,6 +110,14 @@ async def test_sip_domain_in_a_uri_of_the_certificate_is_believed(make_pair, aut
     assert (await caller.ask("sips:b.example")).status == 200
 
 
+async def test_names_of_directories_in_a_certificate_are_passed_over_at_both_ends(make_pair, authority, caplog) -> None:
+    keys = authority.issue_for_people(dns="b.example")
+    both = authority.settings(**keys, verify_client="required")
+    caller, _, _ = await make_pair(Tls(both), Tls(both))
+    assert (await caller.ask("sips:b.example")).status == 200
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 async def test_certificate_whose_names_are_no_text_is_refused_at_both_ends(make_pair, authority, caplog) -> None:
     keys = authority.issue_for_bytes(b"b.example\xff")
     caller, _, _ = await make_pair(Tls(authority.settings(**keys)))
