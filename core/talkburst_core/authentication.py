@@ -7,7 +7,7 @@ from typing import Final
 from zlib import crc32
 
 from talkburst.sip import Request
-from talkburst.sip.digest import NONCE_COUNT_DIGITS, DigestVerifier, Verdict, challenge
+from talkburst.sip.digest import NONCE_COUNT_DIGITS, Challenge, DigestVerifier, Verdict
 from talkburst.sip.headers import AuthHeader, HeaderError, parse_auth
 from talkburst_core.credentials import DEFAULT_ALGORITHMS, Credentials
 from talkburst_core.profile import Subscriber, Subscribers
@@ -30,18 +30,24 @@ REGISTRAR: Final = Role(401, "WWW-Authenticate", "Authorization")
 PROXY: Final = Role(407, "Proxy-Authenticate", "Proxy-Authorization")
 
 
-@dataclass(slots=True, frozen=True)
 class Authenticated:
-    private_id: str
-    subscriber: Subscriber
+    """Who has proved who he is."""
+
+    __slots__ = ("private_id", "subscriber")
+
+    def __init__(self, private_id: str, subscriber: Subscriber) -> None:
+        self.private_id: Final = private_id
+        self.subscriber: Final = subscriber
 
 
-@dataclass(slots=True, frozen=True)
 class Given:
     """Credentials that are meant for us, and the private id that they stand for."""
 
-    header: AuthHeader
-    private_id: str
+    __slots__ = ("header", "private_id")
+
+    def __init__(self, header: AuthHeader, private_id: str) -> None:
+        self.header: Final = header
+        self.private_id: Final = private_id
 
 
 class Authentication:
@@ -64,6 +70,7 @@ class Authentication:
         self._realms = {self.realm_of(private_id) for private_id in credentials}
         self._tolerance = tolerance or Tolerance()
         self._decoy = token_hex()  # the password of whoever is nobody
+        self._challenges: dict[tuple[str, str, bool], Challenge] = {}  # of our own realms, which are not many
         self._offers = [each.algorithms for each in credentials.values()] or [DEFAULT_ALGORITHMS]
 
     def realm_of(self, private_id: str) -> str:
@@ -165,16 +172,12 @@ class Authentication:
         why: str | None = None,
     ) -> Refusal | None:
         """The answer to credentials that are not right; `why` is known beforehand for a stranger's."""
-
-        def challenge(reason: str, stale: bool = False) -> Refusal:
-            return self._challenge(request, role, private_id, secret, now, why or reason, stale)
-
         if given is None:
-            return challenge("no credentials")
-        params = given.header.params
-        if params.get("algorithm", "MD5").upper() not in {each.upper() for each in secret.algorithms}:
-            return challenge("another algorithm than was offered")
-        match self._verifier.verify(
+            return self._challenge(request, role, private_id, secret, now, why or "no credentials")
+        if not secret.offers(given.header.params.get("algorithm", "MD5")):
+            reason = why or "another algorithm than was offered"
+            return self._challenge(request, role, private_id, secret, now, reason)
+        verdict = self._verifier.verify(
             given.header,
             request.method,
             secret.password,
@@ -182,17 +185,13 @@ class Authentication:
             request.body,
             private_id=private_id,
             short_count=self._reads_short_count(given, request),
-        ):
-            case Verdict.OK:
-                return None
-            case Verdict.NO_CREDENTIALS:
-                return challenge("no answer to a challenge yet")
-            case Verdict.STALE:
-                return challenge("stale nonce", stale=True)
-            case Verdict.WRONG:
-                return challenge(f"wrong password for {private_id}")
-            case _:
-                return self._refused(request, "credentials that make no sense", 400)
+        )
+        if verdict is Verdict.OK:
+            return None
+        if verdict is Verdict.BAD:
+            return self._refused(request, "credentials that make no sense", 400)
+        reason = why or _reason(verdict, private_id)
+        return self._challenge(request, role, private_id, secret, now, reason, verdict is Verdict.STALE)
 
     def _challenge(
         self,
@@ -209,15 +208,24 @@ class Authentication:
             f"{role.status} to {request.method}: {why}", {"private_id": private_id, "call_id": request.call_id}
         )
         realm, nonce = self.realm_of(private_id), self._verifier.issue(private_id, now)
-        return Refusal(
-            role.status,
-            None,
-            tuple(
-                (role.challenge, challenge(realm=realm, nonce=nonce, algorithm=algorithm, qop="auth", stale=stale))
-                for algorithm in secret.algorithms
-            ),
-        )
+        offers = [(role.challenge, self._challenge_of(realm, each, stale).text(nonce)) for each in secret.algorithms]
+        return Refusal(role.status, None, tuple(offers))
+
+    def _challenge_of(self, realm: str, algorithm: str, stale: bool) -> Challenge:
+        key = realm, algorithm, stale
+        found = self._challenges.get(key)
+        if found is None:
+            found = Challenge(realm, algorithm, stale)
+            if realm in self._realms:  # others are whatever a stranger writes
+                self._challenges[key] = found
+        return found
 
     def _refused(self, request: Request, why: str, status: int = 403) -> Refusal:
         self._decide(f"{status} to {request.method}: {why}", {"call_id": request.call_id})
         return Refusal(status)
+
+
+def _reason(verdict: Verdict, private_id: str) -> str:
+    if verdict is Verdict.WRONG:
+        return f"wrong password for {private_id}"
+    return "stale nonce" if verdict is Verdict.STALE else "no answer to a challenge yet"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from talkburst.sip import NameAddr, SipUri
+from talkburst.sip import NameAddr, SipUri, Uri
 from talkburst.sip.flow import Flow
 from talkburst.sip.sips import as_sip
 from talkburst_core.profile import Subscriber
@@ -31,21 +31,58 @@ class ContactEvent(Enum):
     UNREGISTERED = "unregistered"
 
 
-@dataclass(slots=True)
 class Binding:
     """One contact. `contact` is as registered, without the parameters `expires` and `q`."""
 
-    id: str
-    private_id: str
-    contact: NameAddr
-    q: str | None
-    call_id: str
-    cseq: int
-    registered_at: float
-    expires_at: float
-    path: list[str]
-    flow: Flow
-    event: ContactEvent = ContactEvent.REGISTERED
+    __slots__ = (
+        "call_id",
+        "contact",
+        "cseq",
+        "event",
+        "expires_at",
+        "flow",
+        "id",
+        "path",
+        "private_id",
+        "q",
+        "registered_at",
+    )
+
+    def __init__(
+        self,
+        contact_id: str,
+        private_id: str,
+        contact: NameAddr,
+        q: str | None,
+        call_id: str,
+        cseq: int,
+        registered_at: float,
+        expires_at: float,
+        path: tuple[str, ...],
+        flow: Flow,
+        event: ContactEvent = ContactEvent.REGISTERED,
+    ) -> None:
+        self.id: Final = contact_id
+        self.private_id: Final = private_id
+        self.contact: Final = contact
+        self.q: Final = q
+        self.call_id: Final = call_id
+        self.cseq: Final = cseq
+        self.registered_at: Final = registered_at
+        self.expires_at = expires_at
+        self.path: Final = path
+        self.flow: Final = flow
+        self.event: Final = event
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Binding) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def _parts(self) -> tuple[object, ...]:
+        where = self.id, self.private_id, self.contact, self.q, self.path, self.flow
+        return *where, self.call_id, self.cseq, self.registered_at, self.expires_at, self.event
 
     @property
     def instance(self) -> str | None:
@@ -62,12 +99,10 @@ class Binding:
         """Whole seconds until it expires, never 0 while it has not."""
         return max(1, round(self.expires_at - now)) if self.expires_at > now else 0
 
-    def header(self, now: float) -> NameAddr:
+    def header(self, now: float) -> str:
         """The value of Contact in a 200 to REGISTER."""
-        params = {**self.contact.params, "expires": str(self.remaining(now))}
-        if self.q is not None:
-            params["q"] = self.q
-        return NameAddr(self.contact.display, self.contact.uri, params)
+        text = f"{self.contact};expires={self.remaining(now)}"
+        return text if self.q is None else f"{text};q={self.q}"
 
 
 @dataclass(slots=True, frozen=True)
@@ -121,7 +156,7 @@ class Registration:
                 if (refusal := _out_of_order(previous, update)) is not None:
                     return refusal
                 untouched = [binding for binding in untouched if binding is not previous]
-            elif any(_same_uri(other, wish) for other in update.wishes if other is not wish):
+            elif len(update.wishes) > 1 and _comes_again(wish, update.wishes):
                 return Refusal(400, f"Contact {wish.contact.uri} comes more than once")
             _perform(bindings, gone, previous, _binding(wish, update, previous, now, new_id))
         surplus = len(bindings) - max(MOST_CONTACTS, len(self.bindings))
@@ -174,7 +209,11 @@ class Registration:
         return (each for each in self.ended if each.number > number)
 
     def next_expiry(self) -> float | None:
-        return min((binding.expires_at for binding in self.bindings), default=None)
+        next_one: float | None = None
+        for binding in self.bindings:
+            if next_one is None or binding.expires_at < next_one:
+                next_one = binding.expires_at
+        return next_one
 
 
 def _out_of_order(previous: Binding, update: Update) -> Refusal | None:
@@ -200,8 +239,25 @@ def _bound(bindings: list[Binding], private_id: str, contact: NameAddr) -> Bindi
     return None
 
 
-def _same_uri(one: Wish, other: Wish) -> bool:
-    return one.contact.uri.equivalent(other.contact.uri)
+def _comes_again(wish: Wish, wishes: list[Wish]) -> bool:
+    return any(other.contact.uri.equivalent(wish.contact.uri) for other in wishes if other is not wish)
+
+
+def is_written_the_same(one: Uri, other: Uri) -> bool:
+    """Whether two URIs are one text, the order of their parameters included."""
+    if one is other:
+        return True
+    if not isinstance(one, SipUri) or not isinstance(other, SipUri):
+        return str(one) == str(other)
+    return (
+        one.user == other.user
+        and one.host == other.host
+        and one.port == other.port
+        and one.scheme == other.scheme
+        and one.password == other.password
+        and one.headers == other.headers
+        and (not (one.params or other.params) or list(one.params.items()) == list(other.params.items()))
+    )
 
 
 def _same_contact(binding: Binding, contact: NameAddr, instance: str | None) -> bool:
@@ -210,8 +266,12 @@ def _same_contact(binding: Binding, contact: NameAddr, instance: str | None) -> 
     uri = binding.contact.uri
     if not isinstance(uri, SipUri) or not isinstance(contact.uri, SipUri):
         return False
+    if is_written_the_same(uri, contact.uri):
+        return True
+    if uri.scheme == contact.uri.scheme:
+        return uri.equivalent(contact.uri)
     # SIP and SIPS of one place are one contact, of which the last counts (RFC 5630 5.1.1.1).
-    return uri.equivalent(contact.uri) or as_sip(uri).equivalent(as_sip(contact.uri))
+    return as_sip(uri).equivalent(as_sip(contact.uri))
 
 
 def _binding(
@@ -220,10 +280,10 @@ def _binding(
     """What a wish makes of the binding it replaces; None when it removes."""
     if wish.expires == 0:
         return None
-    same = previous is not None and str(previous.contact.uri) == str(wish.contact.uri)
+    same = previous is not None and is_written_the_same(previous.contact.uri, wish.contact.uri)
     kept = previous if same else None
     return Binding(
-        id=kept.id if kept else new_id(),
+        contact_id=kept.id if kept else new_id(),
         private_id=update.private_id,
         contact=wish.contact,
         q=wish.q,

@@ -91,7 +91,7 @@ def target_of(binding: Binding, instead: Target | None = None, *, sips: bool = F
     secure = is_sips(uri) and not sips
     if secure and isinstance(uri, SipUri):
         uri = as_sip(uri)
-    return Target(binding.flow.listener, str(uri), tuple(binding.path), STRIPPED, flow, instead, secure)
+    return Target(binding.flow.listener, str(uri), binding.path, STRIPPED, flow, instead, secure)
 
 
 def open_to(bindings: Iterable[Binding], *, sips: bool) -> list[Binding]:

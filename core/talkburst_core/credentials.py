@@ -26,6 +26,10 @@ class Credentials:
     password: str = field(repr=False)
     algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS
 
+    def offers(self, algorithm: str) -> bool:
+        """Whether an algorithm is one of these; case does not count (RFC 7616 3.4, a token of RFC 3261 25.1)."""
+        return algorithm in self.algorithms or algorithm.upper() in {each.upper() for each in self.algorithms}
+
 
 def load(name: str, text: str) -> dict[str, Credentials]:
     """Credentials by private id. Raises `CredentialsError`."""

@@ -221,10 +221,10 @@ def _subscription(subscription: NotifierSubscription, now: float) -> dict[str, o
 
 def _contact(binding: Binding, now: float) -> dict[str, object]:
     return {
-        "contact": str(binding.header(now)),
+        "contact": binding.header(now),
         "private_id": binding.private_id,
         "source": show_host_port(*binding.flow.remote),
-        "path": binding.path,
+        "path": list(binding.path),
     }
 
 

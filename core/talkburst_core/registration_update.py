@@ -4,7 +4,7 @@ RFC 3261 10.2 and 10.3 steps 6 and 7, RFC 3327 (Path), RFC 5626 6 (reg-id), RFC 
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from talkburst.sip import NameAddr, Request, SipUri
@@ -34,30 +34,34 @@ class Limits:
     longest: int = 3600
 
 
-@dataclass(slots=True, frozen=True)
 class Wish:
     """One contact that a REGISTER asks for, with the lifetime that is granted; 0 removes."""
 
-    contact: NameAddr
-    q: str | None
-    expires: int
+    __slots__ = ("contact", "expires", "q")
+
+    def __init__(self, contact: NameAddr, q: str | None, expires: int) -> None:
+        self.contact: Final = contact
+        self.q: Final = q
+        self.expires: Final = expires
 
 
-@dataclass(slots=True)
 class Update:
     """What one REGISTER asks for. `wildcard`: remove everything (`Contact: *`)."""
 
-    private_id: str
-    call_id: str
-    cseq: int
-    path: list[str]
-    flow: Flow
-    wishes: list[Wish] = field(default_factory=list)
-    wildcard: bool = False
-    outbound: bool = False
-    """It is about the binding of one flow, and the device announced that it keeps flows alive (RFC 5626 4.2.1)."""
-    direct: bool = False
-    """No proxy stands in between."""
+    __slots__ = ("call_id", "cseq", "direct", "flow", "outbound", "path", "private_id", "wildcard", "wishes")
+
+    def __init__(self, private_id: str, call_id: str, cseq: int, path: tuple[str, ...], flow: Flow) -> None:
+        self.private_id: Final = private_id
+        self.call_id: Final = call_id
+        self.cseq: Final = cseq
+        self.path: Final = path
+        self.flow: Final = flow
+        self.wishes: list[Wish] = []
+        self.wildcard = False
+        # It is about the binding of one flow, and the device announced that it keeps flows alive (RFC 5626 4.2.1).
+        self.outbound = False
+        # No proxy stands in between.
+        self.direct = False
 
     @property
     def fetch(self) -> bool:
@@ -67,40 +71,49 @@ class Update:
     @property
     def expires(self) -> int:
         """The longest lifetime that is granted; 0 when it only removes."""
-        return max((wish.expires for wish in self.wishes), default=0)
+        longest = 0
+        for wish in self.wishes:
+            longest = max(longest, wish.expires)
+        return longest
 
 
 def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> Update | Refusal:
     """Reads Contact, Expires and Path of a REGISTER (RFC 3261 10.3 steps 6 and 7). Raises `HeaderError`."""
-    path = request.values("Path")
+    path = tuple(request.values("Path"))
     for value in path:
         if not isinstance(parse_name_addr(value).uri, SipUri):
             return Refusal(400, f"Path {value} is not a SIP URI")
     update = Update(private_id, request.call_id, request.cseq.number, path, flow)
-    default = DEFAULT_EXPIRES if request.get("Expires") is None else _seconds(request.get("Expires"))
+    default = _seconds(request.get("Expires"))
     if request.contact_is_wildcard:
         update.wildcard = True
         if default != 0 or len(request.values("Contact")) > 1:
             return Refusal(400, "Contact * stands alone and needs Expires 0")
         return update
-    if len(request.contacts) > MOST_CONTACTS:
+    contacts = request.contacts
+    if len(contacts) > MOST_CONTACTS:
         return Refusal(403, f"A user has at most {MOST_CONTACTS} contacts")
     flows, outbound = _has_flows(request), _announces_outbound(request)
     if outbound and not flows:
         return Refusal(439)
-    for contact in request.contacts:
+    for contact in contacts:
         if (problem := _problem(contact, request, flow)) is not None:
             return Refusal(400, problem)
         wanted = _seconds(contact.params["expires"]) if "expires" in contact.params else default
         if 0 < wanted < min(DEFAULT_EXPIRES, limits.shortest):
             return Refusal(423, "Interval Too Brief", (("Min-Expires", limits.shortest),))
         update.wishes.append(_wish(contact, min(wanted, limits.longest), flows))
-    update.outbound = outbound and any("reg-id" in wish.contact.params for wish in update.wishes)
+    update.outbound = outbound and _has_reg_id([wish.contact for wish in update.wishes])
     update.direct = len(request.vias) < 2
-    made = [wish for wish in update.wishes if wish.expires]
-    if len(made) > 1 and any("reg-id" in wish.contact.params for wish in made):
-        return Refusal(400, "Contact with reg-id is registered alone")
+    if len(contacts) > 1:
+        made = [wish.contact for wish in update.wishes if wish.expires]
+        if len(made) > 1 and _has_reg_id(made):
+            return Refusal(400, "Contact with reg-id is registered alone")
     return update
+
+
+def _has_reg_id(contacts: list[NameAddr]) -> bool:
+    return any("reg-id" in contact.params for contact in contacts)
 
 
 def _problem(contact: NameAddr, request: Request, flow: Flow) -> str | None:
@@ -109,12 +122,16 @@ def _problem(contact: NameAddr, request: Request, flow: Flow) -> str | None:
         return f"Contact {contact.uri} is not a SIP URI"
     if is_sips(contact.uri) and (problem := _insecure(request, flow)) is not None:
         return problem
-    q = contact.params.get("q", "1")
-    if q is None or not _QVALUE.fullmatch(q):
+    params = contact.params
+    if "q" in params and not _is_qvalue(params["q"]):
         return "q of a Contact is a number from 0 to 1"
-    if "reg-id" in contact.params and not _is_reg_id(contact.params["reg-id"]):
+    if "reg-id" in params and not _is_reg_id(params["reg-id"]):
         return f"reg-id of a Contact is a number from 1 to {_LARGEST_REG_ID}"
     return None
+
+
+def _is_qvalue(text: str | None) -> bool:
+    return text is not None and bool(_QVALUE.fullmatch(text))
 
 
 def _is_reg_id(text: str | None) -> bool:
@@ -151,24 +168,31 @@ def _has_flows(request: Request) -> bool:
 
 def _announces_outbound(request: Request) -> bool:
     """Whether the device has a contact for one flow, and wants to be told that it was bound as such."""
-    if not any("reg-id" in contact.params for contact in request.contacts):
+    if not _has_reg_id(request.contacts):
         return False
     return any(tag.lower() == OUTBOUND for name in ("Supported", "Require") for tag in request.values(name))
 
 
 def _wish(contact: NameAddr, expires: int, flows: bool) -> Wish:
+    params = contact.params
+    if not ("expires" in params or "q" in params or "reg-id" in params):
+        return Wish(contact, None, expires)
     dropped = {"expires", "q"}
-    if not flows or "+sip.instance" not in contact.params:
+    if not flows or "+sip.instance" not in params:
         dropped.add("reg-id")
-    params = {name: value for name, value in contact.params.items() if name not in dropped}
-    if "reg-id" in params:  # two spellings of one number are one flow
-        params["reg-id"] = (params["reg-id"] or "").lstrip("0")
-    return Wish(NameAddr(contact.display, contact.uri, params), contact.params.get("q"), expires)
+    kept = {name: value for name, value in params.items() if name not in dropped}
+    if "reg-id" in kept:  # two spellings of one number are one flow
+        kept["reg-id"] = (kept["reg-id"] or "").lstrip("0")
+    return Wish(NameAddr(contact.display, contact.uri, kept), params.get("q"), expires)
 
 
 def _seconds(text: str | None) -> int:
     """RFC 3261 10.2: what is no number counts as 3600; numbers from 2**32 on count as 2**32 - 1."""
-    if text is None or not _NUMBER.fullmatch(text.strip()):
+    if text is None:
+        return DEFAULT_EXPIRES
+    if len(text) < 10 and text.isascii() and text.isdigit():
+        return int(text)
+    if not _NUMBER.fullmatch(text.strip()):
         return DEFAULT_EXPIRES
     digits = text.strip().lstrip("0") or "0"
     return _LARGEST if len(digits) > 10 else min(int(digits), _LARGEST)

@@ -63,7 +63,7 @@ def binding_row(binding: Binding, run: str) -> Row:
 
 def binding_from(row: Row, run: str) -> Binding:
     return Binding(
-        id=text(row, "id"),
+        contact_id=text(row, "id"),
         private_id=text(row, "private_id"),
         contact=parse_name_addr(text(row, "contact")),
         q=optional_text(row, "q"),
@@ -71,7 +71,7 @@ def binding_from(row: Row, run: str) -> Binding:
         cseq=integer(row, "cseq"),
         registered_at=number(row, "registered_at"),
         expires_at=number(row, "expires_at"),
-        path=texts(row, "path"),
+        path=tuple(texts(row, "path")),
         flow=flow_from(mapping(row, "flow"), run),
         event=_event(row),
     )

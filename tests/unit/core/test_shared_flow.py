@@ -23,7 +23,7 @@ def crowd(count: int) -> Identification:
     flows = RegisteredFlows()
     for subscriber in subscribers:
         contact = NameAddr("", parse_uri("sip:192.0.2.1"), {})
-        binding = Binding("c1", subscriber.private_ids[0], contact, None, "call", 1, 0.0, 3600.0, [], FLOW)
+        binding = Binding("c1", subscriber.private_ids[0], contact, None, "call", 1, 0.0, 3600.0, (), FLOW)
         flows.update(Registration(subscriber, [binding]))
     decide = lambda what, facts: None  # noqa: E731
     authentication = Authentication(subscribers, {}, DigestVerifier(b"key", 300.0), decide)

@@ -3,11 +3,12 @@
 from talkburst.sip.digest.client import DigestClient, answer, is_supported
 from talkburst.sip.digest.hashes import ALGORITHMS, password_hash, response_hash
 from talkburst.sip.digest.nonce import NonceIssuer
-from talkburst.sip.digest.verifier import NONCE_COUNT_DIGITS, DigestVerifier, Verdict, challenge
+from talkburst.sip.digest.verifier import NONCE_COUNT_DIGITS, Challenge, DigestVerifier, Verdict, challenge
 
 __all__ = [
     "ALGORITHMS",
     "NONCE_COUNT_DIGITS",
+    "Challenge",
     "DigestClient",
     "DigestVerifier",
     "NonceIssuer",

@@ -1,14 +1,15 @@
 """The side that challenges and judges what it gets. RFC 3261 22.1, RFC 7616 3.3 and 3.4."""
 
 import enum
-import hmac
+from hmac import compare_digest
+from typing import Final
 
 from talkburst.sip.digest.hashes import ALGORITHMS, password_hash, response_hash
 from talkburst.sip.digest.nonce import NonceIssuer
 from talkburst.sip.headers.auth import AuthHeader
 
-NONCE_COUNT_DIGITS = 8  # RFC 7616 3.4: nc-value = 8LHEX
-_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
+NONCE_COUNT_DIGITS: Final = 8  # RFC 7616 3.4: nc-value = 8LHEX
+_HEXADECIMAL: Final = frozenset("0123456789abcdefABCDEF")
 
 
 class Verdict(enum.Enum):
@@ -40,6 +41,24 @@ def challenge(
     if qop:
         params["qop"] = qop
     return AuthHeader("Digest", params)
+
+
+_ANY_NONCE: Final = "0" * 52
+
+
+class Challenge:
+    """The text of challenges that differ by the nonce alone, which is one of ours: it needs no quoting."""
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(self, realm: str, algorithm: str, stale: bool) -> None:
+        written = str(challenge(realm=realm, nonce=_ANY_NONCE, algorithm=algorithm, stale=stale))
+        before, _, after = written.rpartition(_ANY_NONCE)  # the realm may be anything, and stands before it
+        self._before: Final = before
+        self._after: Final = after
+
+    def text(self, nonce: str) -> str:
+        return self._before + nonce + self._after
 
 
 class DigestVerifier(NonceIssuer):
@@ -90,7 +109,7 @@ class DigestVerifier(NonceIssuer):
                 return Verdict.WRONG
             ha1 = password_hash(given.get("algorithm", "MD5"), given["username"], given["realm"], password)
         expected = _expected_response(given, ha1, method, body)
-        if not hmac.compare_digest(expected.encode(), given["response"].lower().encode("utf-8", "surrogateescape")):
+        if not compare_digest(expected.encode(), given["response"].lower().encode("utf-8", "surrogateescape")):
             return Verdict.WRONG
         return self._judge_nonce(given, given["username"] if private_id is None else private_id, now)
 
@@ -119,7 +138,7 @@ class DigestVerifier(NonceIssuer):
 
 def _is_proper(given: dict[str, str], short_count: bool) -> bool:
     """True when every directive the calculation needs is there and of the right form."""
-    if not all(given.get(name) for name in ("username", "realm", "uri")):
+    if not (given.get("username") and given.get("realm") and given.get("uri")):
         return False
     algorithm = given.get("algorithm", "MD5").lower()
     if algorithm not in ALGORITHMS:

@@ -1,24 +1,35 @@
 """WWW-Authenticate, Authorization, Proxy-Authenticate, Proxy-Authorization: RFC 3261 22.4 and 25.1, RFC 8760."""
 
-from dataclasses import dataclass, field
+from typing import Final
 
 from talkburst.sip.headers.grammar import HeaderError, is_token, quote, split_commas, unquote
 
 # The grammar wants these bare; everything else is quoted, and qop only in a challenge, where it is a list.
-_BARE = frozenset({"algorithm", "stale", "nc"})
+_BARE: Final = frozenset({"algorithm", "stale", "nc"})
 
 # The directives that are met, so that their usual spelling needs no second look.
-_DIRECTIVES = frozenset(
+_DIRECTIVES: Final = frozenset(
     {"username", "realm", "nonce", "uri", "response", "algorithm", "cnonce", "opaque", "qop", "nc", "stale", "domain"}
 )
 
 
-@dataclass(slots=True)
 class AuthHeader:
     """A challenge or credentials. Names are lower case, values without their quotes, order kept."""
 
-    scheme: str
-    params: dict[str, str] = field(default_factory=dict)
+    __slots__ = ("params", "scheme")
+
+    def __init__(self, scheme: str, params: dict[str, str] | None = None) -> None:
+        self.scheme: Final = scheme
+        self.params: Final[dict[str, str]] = {} if params is None else params
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AuthHeader) and self.scheme == other.scheme and self.params == other.params
+
+    def __hash__(self) -> int:
+        return hash((self.scheme, tuple(self.params)))
+
+    def __repr__(self) -> str:
+        return f"AuthHeader({self.scheme!r}, names={list(self.params)!r})"
 
     def __str__(self) -> str:
         credentials = "response" in self.params
