@@ -46,6 +46,7 @@ class Binding:
         "private_id",
         "q",
         "registered_at",
+        "translated",
     )
 
     def __init__(
@@ -61,6 +62,7 @@ class Binding:
         path: tuple[str, ...],
         flow: Flow,
         event: ContactEvent = ContactEvent.REGISTERED,
+        translated: bool = False,
     ) -> None:
         self.id: Final = contact_id
         self.private_id: Final = private_id
@@ -73,6 +75,7 @@ class Binding:
         self.path: Final = path
         self.flow: Final = flow
         self.event: Final = event
+        self.translated: Final = translated  # an address behind a NAT, which only the flow reaches
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Binding) and self._parts() == other._parts()
@@ -82,7 +85,17 @@ class Binding:
 
     def _parts(self) -> tuple[object, ...]:
         where = self.id, self.private_id, self.contact, self.q, self.path, self.flow
-        return *where, self.call_id, self.cseq, self.registered_at, self.expires_at, self.event
+        return *where, self.call_id, self.cseq, self.registered_at, self.expires_at, self.event, self.translated
+
+    @property
+    def way(self) -> Flow | None:
+        """The flow that leads to the device (RFC 5626 7); None where its Path or its Contact does.
+
+        A connection always; over UDP that of a device which says so by its reg-id, or to which nothing else leads.
+        """
+        if self.path:
+            return None
+        return self.flow if self.flow.reliable or self.translated or "reg-id" in self.contact.params else None
 
     @property
     def instance(self) -> str | None:
@@ -294,6 +307,7 @@ def _binding(
         path=update.path,
         flow=update.flow,
         event=ContactEvent.REFRESHED if kept else ContactEvent.REGISTERED,
+        translated=wish.translated,
     )
 
 

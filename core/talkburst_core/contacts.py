@@ -54,13 +54,16 @@ class Contacts:
     def target(self, request: Request, listener: str, inbound: str) -> Target:
         """The way of a request along its Route, else to its Request-URI. `inbound`: the listener that it came by.
 
-        To a device by the connection on which it began the dialog or registered (RFC 5626 5.3), else by its Contact.
+        To a device by the flow over which it began the dialog or registered (RFC 5626 5.3), else by its Contact.
         """
         if not listener.startswith(self.clients):
             trusted = self.is_trusted(request, listener)
             return self.trusted_target(listener, inbound) if trusted else Target(listener, distrusted=STRIPPED)
-        flow = None if request.get("Route") is not None else self.dialogs.find(request) or self._connection(request)
+        flow = None if request.get("Route") is not None else self._way_within(request)
         return Target(flow.listener if flow else listener, distrusted=STRIPPED, flow=flow)
+
+    def _way_within(self, request: Request) -> Flow | None:
+        return self.dialogs.find(request) or self.way_to(str(request.to.uri), request.parsed_uri)
 
     def trusted_target(self, listener: str, inbound: str, route: Sequence[str] = ()) -> Target:
         """A trusted peer: a client that asked (`inbound`) may not read all of its answer (RFC 3325 5 and 7)."""
@@ -68,30 +71,29 @@ class Contacts:
             return Target(listener, route=route, distrusted=INTERNAL, private=PRIVATE)
         return Target(listener, route=route)
 
-    def _connection(self, request: Request) -> Flow | None:
-        """The open connection of the device whose Contact is the Request-URI, among those of the user in To.
+    def way_to(self, user: str, uri: Uri) -> Flow | None:
+        """The flow that leads to the device whose Contact is `uri`, among those of one user.
 
         Not among everybody's: a user may register whatever Contact, and must not get what is for another one.
         """
-        found = self.subscribers.find(str(request.to.uri))
-        uri = request.parsed_uri
+        found = self.subscribers.find(user)
         for binding in self.of(found[0]) if found is not None else ():
-            if self.engine.is_open(binding.flow) and not binding.path and _same_place(binding.contact.uri, uri):
-                return binding.flow
+            way = binding.way
+            if way is not None and self.engine.is_usable(way) and _same_place(binding.contact.uri, uri):
+                return way
         return None
 
 
 def target_of(binding: Binding, instead: Target | None = None, *, sips: bool = False) -> Target:
-    """RFC 5626 7: on the connection the device registered on, unless a proxy stands in between (RFC 3327).
+    """RFC 5626 7: over the flow by which the device registered, unless a proxy stands in between (RFC 3327).
 
     A SIPS contact is called by the SIP URI of it where the request is not `sips`, but over TLS (RFC 5630 5.3).
     """
-    flow = None if binding.path else binding.flow
     uri = binding.contact.uri
     secure = is_sips(uri) and not sips
     if secure and isinstance(uri, SipUri):
         uri = as_sip(uri)
-    return Target(binding.flow.listener, str(uri), binding.path, STRIPPED, flow, instead, secure)
+    return Target(binding.flow.listener, str(uri), binding.path, STRIPPED, binding.way, instead, secure)
 
 
 def open_to(bindings: Iterable[Binding], *, sips: bool) -> list[Binding]:

@@ -11,13 +11,13 @@ from functools import cache, partial
 from typing import Final
 
 from talkburst.daemon.trust import Trust
-from talkburst.sip import Request
+from talkburst.sip import Request, parse_uri
 from talkburst.sip.digest import DigestVerifier
 from talkburst.sip.engine import Engine, ServerTransaction
 from talkburst.sip.flow import Flow
 from talkburst.sip.journal import Journal, Rows, text
 from talkburst.sip.notifier import TABLE as SUBSCRIPTIONS
-from talkburst.sip.notifier import Notifier, contact_uri
+from talkburst.sip.notifier import Notifier, NotifierSubscription, contact_uri
 from talkburst.sip.proxy import Proxy
 from talkburst.sip.route_preprocessing import Routed
 from talkburst.sip.uas import Uas
@@ -153,9 +153,16 @@ class Core:
             decide=self._decide,
             journal=self._journal,
             owns=package.owns,
+            way=self._way_of,
         )
         uas.serve("SUBSCRIBE", notifier.on_subscribe)
         return uas, notifier
+
+    def _way_of(self, subscription: NotifierSubscription) -> Flow | None:
+        """How a device that watches registrations is reached over UDP; on a connection its next SUBSCRIBE says it."""
+        target = parse_uri(subscription.dialog.remote_target)
+        way = self._routing.contacts.way_to(subscription.subscriber, target)
+        return None if way is None or way.reliable else way
 
     def restore(self, tables: Mapping[str, Rows], now: float, resume_at: float | None = None) -> None:
         """Makes the state what was stored, whatever it is now; nothing is sent before `resume_at` (or now).

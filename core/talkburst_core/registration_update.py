@@ -11,6 +11,7 @@ from talkburst.sip import NameAddr, Request, SipUri
 from talkburst.sip.flow import Flow
 from talkburst.sip.headers import parse_name_addr
 from talkburst.sip.sips import is_sips
+from talkburst.sip.translated import is_translated
 from talkburst_core.refusal import Refusal
 
 DEFAULT_EXPIRES: Final = 3600
@@ -37,12 +38,13 @@ class Limits:
 class Wish:
     """One contact that a REGISTER asks for, with the lifetime that is granted; 0 removes."""
 
-    __slots__ = ("contact", "expires", "q")
+    __slots__ = ("contact", "expires", "q", "translated")
 
     def __init__(self, contact: NameAddr, q: str | None, expires: int) -> None:
         self.contact: Final = contact
         self.q: Final = q
         self.expires: Final = expires
+        self.translated = False  # it is behind a NAT, at an address of its own network
 
 
 class Update:
@@ -102,7 +104,9 @@ def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> 
         wanted = _seconds(contact.params["expires"]) if "expires" in contact.params else default
         if 0 < wanted < min(DEFAULT_EXPIRES, limits.shortest):
             return Refusal(423, "Interval Too Brief", (("Min-Expires", limits.shortest),))
-        update.wishes.append(_wish(contact, min(wanted, limits.longest), flows))
+        wish = _wish(contact, min(wanted, limits.longest), flows)
+        wish.translated = is_translated(contact.uri, request, flow)
+        update.wishes.append(wish)
     update.outbound = outbound and _has_reg_id([wish.contact for wish in update.wishes])
     update.direct = len(request.vias) < 2
     if len(contacts) > 1:

@@ -58,6 +58,7 @@ def binding_row(binding: Binding, run: str) -> Row:
         "path": list(binding.path),
         "flow": flow_row(binding.flow, run),
         "event": binding.event.value,
+        **({"translated": True} if binding.translated else {}),
     }
 
 
@@ -74,6 +75,7 @@ def binding_from(row: Row, run: str) -> Binding:
         path=tuple(texts(row, "path")),
         flow=flow_from(mapping(row, "flow"), run),
         event=_event(row),
+        translated=bool(row.get("translated")),
     )
 
 

@@ -152,6 +152,10 @@ class Engine(TransactionLayer):
         """Whether this very connection is open; never for UDP, nor for a flow of an engine before this one."""
         return self._outbound.connections.is_open(flow)
 
+    def is_usable(self, flow: Flow) -> bool:
+        """Whether something can be sent on a flow: over UDP always, else while that connection is open."""
+        return not flow.connection or self.is_open(flow)
+
     def limit_silence(self, flow: Flow, seconds: float | None) -> None:
         """Have a connection closed on which for so long neither a message nor a keep-alive comes (RFC 5626 5.4).
 

@@ -9,6 +9,7 @@ from typing import Final
 from talkburst.sip.backoff import retry_after
 from talkburst.sip.engine import Engine
 from talkburst.sip.event_package import Ending, NotifierSubscription, Package
+from talkburst.sip.flow import Flow
 from talkburst.sip.kept_subscriptions import KeptSubscriptions
 from talkburst.sip.living_subscriptions import LivingSubscriptions
 from talkburst.sip.message import Response
@@ -17,6 +18,8 @@ from talkburst.sip.throttle import Throttle
 from talkburst.sip.transaction.client import Failure
 
 Decide = Callable[[str, Mapping[str, object]], None]
+Way = Callable[[NotifierSubscription], Flow | None]
+"""The flow that leads to the Contact of a subscriber, where one is known."""
 
 # How often the last NOTIFY of a subscription is tried, which no expiry ends: about a minute.
 MOST_LAST_ATTEMPTS: Final = 8
@@ -32,12 +35,14 @@ class Notifications:
         living: LivingSubscriptions,
         kept: KeptSubscriptions,
         decide: Decide,
+        way: Way,
     ) -> None:
         self._engine = engine
         self._packages = packages
         self._living = living
         self._kept = kept
         self._decide = decide
+        self._way = way
         self.throttle = Throttle[NotifierSubscription](engine.agenda, self.send)
 
     def end(self, subscription: NotifierSubscription, reason: str, now: float, retry_after: int | None = None) -> None:
@@ -74,8 +79,6 @@ class Notifications:
         ending = subscription.ending
         body = self._document(subscription, now) if ending is None else ending.body
         request = subscription.notify(body, self._packages[subscription.package].media_type, now)
-        # A connection that is gone leaves the Contact to be tried.
-        flow = subscription.flow if subscription.flow is not None and self._engine.is_open(subscription.flow) else None
         self.save(subscription)
         subscription.transaction = self._engine.send_request(
             request,
@@ -83,8 +86,16 @@ class Notifications:
             now,
             listener=self._listener_of(subscription),
             next_hop=subscription.dialog.next_hop,
-            flow=flow,
+            flow=self._flow_of(subscription),
         )
+
+    def _flow_of(self, subscription: NotifierSubscription) -> Flow | None:
+        """The connection of its SUBSCRIBE, else the way that is known to its Contact; else that is tried itself."""
+        flow = subscription.flow
+        if flow is not None and self._engine.is_open(flow):
+            return flow
+        way = None if subscription.dialog.route_set else self._way(subscription)
+        return way if way is not None and self._engine.is_usable(way) else None
 
     def _listener_of(self, subscription: NotifierSubscription) -> str | None:
         """The listener that its SUBSCRIBE came in on; the first one when that is gone since a restart."""

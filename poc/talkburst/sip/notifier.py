@@ -39,7 +39,7 @@ from talkburst.sip.kept_subscriptions import TABLE, KeptSubscriptions
 from talkburst.sip.living_subscriptions import LivingSubscriptions
 from talkburst.sip.message import Request
 from talkburst.sip.negotiation import Refusal
-from talkburst.sip.notifications import Decide, Notifications
+from talkburst.sip.notifications import Decide, Notifications, Way
 from talkburst.sip.subscription_establishment import (
     Owns,
     SubscriptionEstablishment,
@@ -69,6 +69,7 @@ class Notifier:
         decide: Decide = lambda what, facts: None,
         journal: Journal | None = None,
         owns: Owns = is_of_subscriber,
+        way: Way = lambda subscription: None,
     ) -> None:
         self._engine = engine
         self._uas = uas
@@ -80,7 +81,7 @@ class Notifier:
         self._establishment = SubscriptionEstablishment(
             engine, self._packages, self._living, self._kept, contact or contact_uri, token, owns
         )
-        self._notifications = Notifications(engine, self._packages, self._living, self._kept, decide)
+        self._notifications = Notifications(engine, self._packages, self._living, self._kept, decide, way)
 
     @property
     def subscriptions(self) -> list[NotifierSubscription]:

@@ -51,8 +51,8 @@ Refusal = tuple[int, str | None, Iterable[tuple[str, object]]]
 class Target:
     """One member of the target set (RFC 3261 16.5): `uri` None keeps the Request-URI, `route` goes on top of Route.
 
-    It leaves by `listener` for whoever the topmost Route, else the Request-URI, names, or on the connection `flow` as
-    long as that is open (RFC 5626 5.3). `distrusted` are header fields that are taken out of responses from there
+    It leaves by `listener` for whoever the topmost Route, else the Request-URI, names, or over `flow`, a connection as
+    long as it is open (RFC 5626 5.3). `distrusted` are header fields that are taken out of responses from there
     (RFC 3325 5), `private` those that are taken out where a response asks for privacy (RFC 3325 7). `instead` is
     another way to the same device, for when this one turns out to lead nowhere (RFC 5626 7). `secure`: over TLS,
     although the Request-URI is SIP, for the Contact behind it is SIPS (RFC 5630 5.3).
@@ -216,7 +216,7 @@ class Proxy:
         next_hop = _next_hop(sent)
         if (target.secure or (sips and not names_sips(sent.uri))) and isinstance(next_hop, SipUri):
             next_hop = as_sips(next_hop)
-        flow = target.flow if target.flow is not None and self._engine.is_open(target.flow) else None
+        flow = target.flow if target.flow is not None and self._engine.is_usable(target.flow) else None
         if inbound is not None:
             # RFC 5658: one entry for each side, on top the one that the next hop will use. Two transports of one
             # listener are two sides as well.
