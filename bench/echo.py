@@ -25,6 +25,8 @@ T1 = 0.05  # seconds
 class NoTrace:
     """Nobody looks at the messages."""
 
+    looked_at = False
+
     def message(self, *each: object) -> None: ...
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from talkburst.sip.actions import Action
@@ -38,7 +38,7 @@ class CommitGate:
         self,
         journal: Journal,
         store: StateStore,
-        perform: Callable[[Iterable[Action]], None],
+        perform: Callable[[list[Action]], None],
         lost: Callable[[list[Unit], Exception], None],
         settled: Callable[[], None],
     ) -> None:

@@ -6,20 +6,20 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from talkburst.daemon.address import show_host_port
 from talkburst.daemon.log import Log
 from talkburst.net.handshakes import Handshakes, call
 from talkburst.net.listen import WAITING_CONNECTIONS, WILDCARDS
+from talkburst.net.message_trace import MessageTrace
 from talkburst.net.room import Room
 from talkburst.net.seldom import Seldom
+from talkburst.net.shell import Shell
 from talkburst.net.tcp import DEAF, IDLE, SILENT, UNFINISHED, TcpConnection, TcpLimits
 from talkburst.net.tls import Tls
 from talkburst.net.tls_stream import TlsStream
 from talkburst.sip.actions import Send
-from talkburst.sip.engine import Engine
-from talkburst.sip.flow import Address, Flow, Listener
+from talkburst.sip.flow import Flow, Listener
 from talkburst.sip.message import Response
 from talkburst.sip.parser import Malformed
 
@@ -31,26 +31,25 @@ COUNTED = {
 }
 
 
-class Shell(Protocol):
-    """What the connections need of their node."""
-
-    engine: Engine
-    keeps: Callable[[Flow], bool]
-
-    def now(self) -> float: ...
-    def pump(self) -> None: ...
-    def guarded(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None: ...
-    def receive(self, data: bytes, flow: Flow, now: float) -> None: ...
-    def drained(self, connection: TcpConnection, size: int) -> None: ...
-    def traced(self, data: bytes, connection: TcpConnection, outbound: bool, at: float) -> None: ...
-
-
 class Connections:
-    """Every connection under the number the engine gave it."""
+    """Every connection under the number the engine gave it.
 
-    def __init__(self, shell: Shell, limits: TcpLimits, log: Log, tls: Tls | None = None) -> None:
+    `keeps(flow)`: one over which somebody is registered is not closed because nothing comes.
+    """
+
+    def __init__(
+        self,
+        shell: Shell,
+        limits: TcpLimits,
+        trace: MessageTrace,
+        log: Log,
+        keeps: Callable[[Flow], bool],
+        tls: Tls | None = None,
+    ) -> None:
         self._shell = shell
         self._limits = limits
+        self._trace = trace if trace.looked_at else None
+        self._keeps = keeps
         self._log = log
         self._tls = tls
         self._handshakes = Handshakes(limits, log, shell.engine.counters)
@@ -82,11 +81,12 @@ class Connections:
 
     def send(self, send: Send) -> None:
         """Write a message. A connection that is gone has told the engine so, or does now."""
-        connection, at, message = self._open.get(send.flow.connection), self._shell.now(), send.message
+        connection, message = self._open.get(send.flow.connection), send.message
         if connection is not None and connection.half_closed and not isinstance(message, Response):
             connection = None  # nobody would answer it
+        at = 0.0 if self._trace is None else self._shell.now()
         if connection is not None and connection.write(send.data):
-            self._shell.traced(send.data, connection, True, at)
+            self._traced(send.data, connection, True, at)
             if isinstance(message, Response) and message.status >= 200:
                 connection.answered(send)
             return
@@ -168,6 +168,10 @@ class Connections:
         shell.guarded("transport failure", flow.remote, lambda: shell.engine.transport_failed(flow, shell.now()))
         shell.pump()
 
+    def _traced(self, data: bytes, connection: TcpConnection, outbound: bool, at: float) -> None:
+        if self._trace is not None:
+            self._trace.message(data, connection.local, connection.remote, outbound, "sip", connection.speaks, at)
+
     # What the connections tell
 
     def on_open(self, connection: TcpConnection) -> bool:
@@ -192,7 +196,7 @@ class Connections:
     def on_message(self, connection: TcpConnection, data: bytes) -> None:
         flow, shell, now = connection.flow, self._shell, self._shell.now()
         assert flow is not None
-        shell.traced(data, connection, False, now)
+        self._traced(data, connection, False, now)
         shell.receive(data, flow, now)
 
     def on_broken(self, connection: TcpConnection, fault: Malformed) -> None:
@@ -204,10 +208,13 @@ class Connections:
         connection.finish(fault.text)
 
     def on_drained(self, connection: TcpConnection, size: int) -> None:
-        self._shell.drained(connection, size)
+        """A part of a stream was read."""
+        if self._shell.intake.behind:
+            self._shell.intake.hold(connection, size)
+        self._shell.pump()
 
     def keeps(self, connection: TcpConnection) -> bool:
-        return connection.flow is not None and self._shell.keeps(connection.flow)
+        return connection.flow is not None and self._keeps(connection.flow)
 
     def on_half_closed(self, connection: TcpConnection) -> None:
         flow, shell = connection.flow, self._shell

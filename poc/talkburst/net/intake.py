@@ -55,8 +55,8 @@ class Stream(Protocol):
     def resume(self) -> None: ...
 
 
-class Shell(Protocol):
-    """What the intake needs of its node."""
+class Server(Protocol):
+    """What the intake needs of its shell."""
 
     engine: Engine
 
@@ -85,7 +85,7 @@ class Waiting(NamedTuple):
 class Intake:
     """The queue before an engine, for as long as there is one."""
 
-    def __init__(self, shell: Shell, limits: QueueLimits, log: Log) -> None:
+    def __init__(self, shell: Server, limits: QueueLimits, log: Log) -> None:
         self.behind = False  # messages have to pass the queue
         self.late_at = math.inf  # by then the loop would have come round, had it not fallen behind
         self.full: dict[str, float] = {}  # sockets that could not be read empty, since when

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from talkburst.daemon.log import Log
 from talkburst.net.locator import Location, Locator
+from talkburst.net.shell import Shell
 from talkburst.sip.actions import Resolve
-from talkburst.sip.engine import Engine
-from talkburst.sip.flow import Address
 from talkburst.sip.locating import Located
 
 LOCATE_TIMEOUT = 10.0  # seconds that a search for targets may take, all its questions together
-
-
-class Shell(Protocol):
-    """What the searches need of their node."""
-
-    engine: Engine
-
-    def now(self) -> float: ...
-    def pump(self) -> None: ...
-    def guarded(self, cause: str, remote: Address | None, call: Callable[[], None]) -> None: ...
 
 
 class Lookups:

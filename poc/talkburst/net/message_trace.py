@@ -8,7 +8,10 @@ from talkburst.sip.flow import Address
 
 
 class MessageTrace(Protocol):
-    """Told of each message, and between which ends it goes."""
+    """Told of each message, and between which ends it goes; unless nobody looks, which is settled from the start."""
+
+    @property
+    def looked_at(self) -> bool: ...
 
     def message(
         self,

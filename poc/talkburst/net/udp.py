@@ -34,30 +34,38 @@ UNREACHABLE = frozenset(
 TIME_EXCEEDED = frozenset({(2, 11), (3, 3)})
 
 
+class DatagramUser:
+    """Whom a socket tells what happens to it."""
+
+    def on_datagram(self, data: bytes, remote: Address, local: str) -> None:
+        """Something came, to the address `local`; empty where there is one address alone."""
+        raise NotImplementedError
+
+    def on_drained(self, full: bool) -> None:
+        """What was there is told; `full` when there may be more than the `batch` that is read at once."""
+        raise NotImplementedError
+
+    def on_unreachable(self, remote: Address) -> None:
+        """An ICMP error came back (on Linux; elsewhere a socket that is not connected hears of none)."""
+        raise NotImplementedError
+
+
 class UdpSocket:
     """Reads and writes datagrams, and hears which destinations refuse them.
 
-    `on_datagram(data, remote, local)` is called for each datagram, `local` empty where there is one address alone,
-    `on_drained(full)` after each batch, which is full when there may be more than the `batch` that is read at once,
-    `on_unreachable(remote)` when an ICMP error came back (on Linux; elsewhere a socket that is not connected hears of
-    none).
+    An error of an earlier datagram is reported by the next call of the kernel, which does nothing else then; which
+    destination it is about stands in an error queue. So that is looked at when a call fails, and when there was
+    nothing to be read: then an error is what woke us.
     """
 
-    def __init__(
-        self,
-        bound: socket.socket,
-        on_datagram: Callable[[bytes, Address, str], None],
-        on_drained: Callable[[bool], None],
-        on_unreachable: Callable[[Address], None],
-    ) -> None:
+    def __init__(self, bound: socket.socket, user: DatagramUser) -> None:
         self.socket = bound
         self.local: Address = bound.getsockname()[:2]
         self.batch = DRAIN
         self.dropped = 0  # datagrams to be sent that there was no room for
         self._lost = 0  # those that came and found no room, as the kernel counts them
-        self._on_datagram = on_datagram
-        self._on_drained = on_drained
-        self._on_unreachable = on_unreachable
+        self._user = user
+        self._closed = False
         self._waiting: deque[tuple[bytes, Address, str]] = deque()
         self._watch = Watch(bound, self._on_ready)
 
@@ -75,7 +83,7 @@ class UdpSocket:
 
     def lost(self) -> int:
         """How many datagrams the kernel had no room for since this was asked last; Linux alone tells, others say 0."""
-        if sys.platform != "linux" or self.socket.fileno() < 0:
+        if sys.platform != "linux" or self._closed:
             return 0
         told = self.socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size)
         if len(told) < MEMINFO.size:  # before Linux 4.12
@@ -86,8 +94,10 @@ class UdpSocket:
 
     def close(self) -> None:
         """Close the socket; what still waits is lost, as UDP may lose it."""
-        self._watch.close()
-        self.socket.close()
+        if not self._closed:
+            self._closed = True
+            self._watch.close()
+            self.socket.close()
 
     def _receive(self) -> tuple[bytes, Address, str]:
         """One datagram, where it came from, and where it came to unless there is one place alone."""
@@ -96,6 +106,9 @@ class UdpSocket:
 
     def _transmit(self, data: bytes, remote: Address, local: str) -> None:
         self.socket.sendto(data, remote)
+
+    def _refused(self, remote: Address) -> None:
+        self._user.on_unreachable(remote)
 
     def _try_send(self, data: bytes, remote: Address, local: str) -> bool:
         """False when the kernel has no room.
@@ -115,37 +128,41 @@ class UdpSocket:
         return True
 
     def _on_ready(self) -> None:
-        self._drain_errors()
-        full = False
-        for _ in range(self.batch):
-            if self.socket.fileno() < 0:
-                return  # closed by what a datagram led to
+        read = 0
+        while read < self.batch:
             try:
                 data, remote, local = self._receive()
             except (BlockingIOError, InterruptedError):
+                if not read:
+                    self._drain_errors()
                 break
             except OSError:
-                # An ICMP error that arrived meanwhile; its details wait in the error queue.
                 self._drain_errors()
+                if self._closed:
+                    return  # by what somebody does whose destination is unreachable
+                read += 1
                 continue
-            self._on_datagram(data, remote, local)
-        else:
-            full = True
+            read += 1
+            self._user.on_datagram(data, remote, local)
+            if self._closed:
+                return  # by what a datagram led to
+        full = read >= self.batch
         self._flush()
-        self._on_drained(full)
+        self._user.on_drained(full)
 
     def _flush(self) -> None:
-        if not self._waiting or self.socket.fileno() < 0:
+        if not self._waiting:
             return
-        while self._waiting:
+        while self._waiting and not self._closed:
             data, remote, local = self._waiting[0]
             try:
                 if not self._try_send(data, remote, local):
                     return
             except OSError:
-                self._on_unreachable(remote)
+                self._refused(remote)
             self._waiting.popleft()
-        self._watch.writable(False)
+        if not self._closed:
+            self._watch.writable(False)
 
     def _drain_errors(self) -> bool:
         """Report every destination the error queue names; False when the queue was empty."""
@@ -159,7 +176,7 @@ class UdpSocket:
                 break
             found = True
             if is_failure(ancillary):
-                self._on_unreachable(address[:2])
+                self._refused(address[:2])
         return found
 
 

@@ -13,10 +13,9 @@ import errno
 import socket
 import struct
 import sys
-from collections.abc import Callable
 
 from talkburst.net.listen import DATAGRAM_SIZE, MAPPED, WILDCARDS, is_dual_stack, plain
-from talkburst.net.udp import Address, UdpSocket
+from talkburst.net.udp import Address, DatagramUser, UdpSocket
 
 # Linux numbers the standard library has no names for.
 IP_PKTINFO = 8
@@ -30,20 +29,13 @@ NOT_OURS = frozenset({errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH})
 class WildcardUdpSocket(UdpSocket):
     """Hands on with each datagram the address that it came to, and sends from the address it is told."""
 
-    def __init__(
-        self,
-        bound: socket.socket,
-        on_datagram: Callable[[bytes, Address, str], None],
-        on_drained: Callable[[bool], None],
-        on_unreachable: Callable[[Address], None],
-    ) -> None:
+    def __init__(self, bound: socket.socket, user: DatagramUser) -> None:
         self._dual_stack = is_dual_stack(bound)
         if bound.family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         else:
             bound.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        unmapped = on_unreachable
-        super().__init__(bound, on_datagram, on_drained, lambda remote: unmapped((plain(remote[0]), remote[1])))
+        super().__init__(bound, user)
 
     def _receive(self) -> tuple[bytes, Address, str]:
         data, ancillary, _, address = self.socket.recvmsg(DATAGRAM_SIZE, ANCILLARY_SIZE)
@@ -63,6 +55,9 @@ class WildcardUdpSocket(UdpSocket):
                 raise
             self.socket.sendto(data, (host, port))  # an address that this machine had once
 
+    def _refused(self, remote: Address) -> None:
+        self._user.on_unreachable((plain(remote[0]), remote[1]))
+
     def _source(self, local: str) -> tuple[int, int, bytes]:
         if self.socket.family == socket.AF_INET:
             return socket.IPPROTO_IP, IP_PKTINFO, PKTINFO_4.pack(0, socket.inet_aton(local), bytes(4))
@@ -70,16 +65,10 @@ class WildcardUdpSocket(UdpSocket):
         return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, PKTINFO_6.pack(socket.inet_pton(socket.AF_INET6, text), 0)
 
 
-def make_udp_socket(
-    bound: socket.socket,
-    on_datagram: Callable[[bytes, Address, str], None],
-    on_drained: Callable[[bool], None],
-    on_unreachable: Callable[[Address], None],
-) -> UdpSocket:
+def make_udp_socket(bound: socket.socket, user: DatagramUser) -> UdpSocket:
     """The kind that fits the address; other systems than Linux let the kernel choose."""
     wildcard = bound.getsockname()[0] in WILDCARDS and sys.platform == "linux"
-    kind = WildcardUdpSocket if wildcard else UdpSocket
-    return kind(bound, on_datagram, on_drained, on_unreachable)
+    return WildcardUdpSocket(bound, user) if wildcard else UdpSocket(bound, user)
 
 
 def _destination(ancillary: list[tuple[int, int, bytes]]) -> str:

@@ -46,6 +46,11 @@ class Trace:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scheduled = False
 
+    @property
+    def looked_at(self) -> bool:
+        """Whether there is a sink: else `message` need not be called at all."""
+        return bool(self._sinks)
+
     async def start(self) -> None:
         """Open the sinks; what was seen before goes to them now. Raises OSError when one can not be opened."""
         for sink in self._sinks:

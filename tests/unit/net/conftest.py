@@ -24,6 +24,8 @@ def pytest_asyncio_loop_factories(config, item):
 class Tap:
     """A trace that keeps what it sees: (outbound, data), and between which ends by which transport."""
 
+    looked_at = True
+
     def __init__(self) -> None:
         self.seen: list[tuple[bool, bytes]] = []
         self.transports: list[str] = []

@@ -118,7 +118,7 @@ async def test_an_address_that_this_machine_has_no_more_is_no_reason_to_be_silen
     listener = await server.listen("udp:0.0.0.0:0", advertise=("127.0.0.1", 0))
     await asker.ask("127.0.0.1", listener.port)
     port = asker.socket.getsockname()[1]
-    server.sip._datagrams._sockets["main"].send(b"hello", ("127.0.0.1", port), "192.0.2.200")
+    server.sip._shell.datagrams.ports["main"].udp.send(b"hello", ("127.0.0.1", port), "192.0.2.200")
     assert (await asker.hear(asyncio.get_running_loop()))[0] == "hello"
 
 

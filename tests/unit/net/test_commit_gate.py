@@ -113,6 +113,8 @@ class Keeper:
 
 
 class NoTrace:
+    looked_at = False
+
     def message(self, *anything: object) -> None: ...
 
 

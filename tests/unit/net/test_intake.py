@@ -8,7 +8,7 @@ import pytest
 import damage
 from talkburst.daemon.log import Log
 from talkburst.net.intake import FEW, PIECE, READ, Intake, QueueLimits
-from talkburst.sip.first_look import first_look
+from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Flow
 from talkburst.sip.parser import parse_message
 from virtual_loop import VirtualLoop
@@ -21,14 +21,11 @@ LIMITS = QueueLimits(delay=0.2, waiting=500)
 
 
 class Shell:
-    """A node with an engine that takes its time. It is its own engine."""
+    """What serves takes its time. Its engine is only asked what has begun."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.loop = loop
-        self.engine = self
-        self.counters: Counter[str] = Counter()
-        self.servers: set[object] = set()
-        self.retry_after, self.software = 10, ""
+        self.engine = Engine(None, token=iter("abc").__next__)
         self.served: list[bytes] = []
         self.refused: list[bytes] = []
         self.handed_on: list[bytes] = []
@@ -164,7 +161,7 @@ def test_what_was_begun_goes_first_and_something_new_now_and_then(shell) -> None
     shell.fall_behind()
     response = b"SIP/2.0 200 OK\r\n\r\n"
     repeated = new(50)
-    shell.servers.add(first_look(repeated).key)
+    shell.engine.receive(repeated, FLOW, shell.now())
     first = [begun(1), response, repeated, new(2).replace(b"OPTIONS", b"ACK"), new(3).replace(b"OPTIONS", b"CANCEL")]
     run(shell, shell.come, *news(3, 10), *first, *(begun(number) for number in range(60, 64)))
     shell.loop.pass_time(0.1)
@@ -185,7 +182,7 @@ def test_the_one_that_would_wait_too_long_is_told_when_to_ask_again(shell) -> No
     (answer,) = map(parse_message, shell.refused)
     assert (answer.status, answer.call_id) == (503, "damage-900")
     assert 5 <= int(answer.get("Retry-After")) <= 10
-    assert shell.counters["overload"] == 1
+    assert shell.engine.counters["overload"] == 1
     shell.intake.read_empty("main")
     shell.loop.pass_time(1.0)
     assert set(shell.served) == {*news(400), begun(901)}
@@ -208,7 +205,7 @@ def test_a_full_queue_refuses_at_once_and_drops_what_nobody_waits_for(shell) -> 
     run(shell, shell.come, *news(LIMITS.waiting + 10))
     assert len(shell.refused) == 10
     run(shell, shell.come, *[begun(1)] * (4 * LIMITS.waiting + 3))
-    assert shell.counters["overload_dropped"] == 3
+    assert shell.engine.counters["overload_dropped"] == 3
 
 
 def test_large_messages_count_by_their_bytes(shell) -> None:
@@ -220,7 +217,7 @@ def test_large_messages_count_by_their_bytes(shell) -> None:
     shell.loop.pass_time(0.1)
     run(shell, shell.come, *[large] * 10)
     assert len(shell.refused) == refused, "what was served counts no more"
-    assert shell.counters["overload_dropped"] == 1
+    assert shell.engine.counters["overload_dropped"] == 1
 
 
 def test_a_slow_commit_that_many_wait_for_refuses_what_is_new(shell, loop) -> None:

@@ -29,8 +29,8 @@ def options(number: int, port: int) -> bytes:
 async def test_datagrams_that_found_no_room_are_counted_and_a_sign_of_overload(make_node) -> None:
     node = make_node()
     await node.listen_on_both()
-    [opened] = node.sip._datagrams._sockets.values()
-    opened.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+    [port] = node.sip._shell.datagrams.ports.values()
+    port.udp.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind(("127.0.0.1", 0))
         for number in range(SENT):  # without a turn of the loop in between
@@ -43,5 +43,5 @@ async def test_datagrams_that_found_no_room_are_counted_and_a_sign_of_overload(m
         await until(lambda: accounted() >= SENT)
     assert accounted() == SENT
     assert 0 < counters["datagrams_lost"] < SENT
-    assert node.sip._intake.behind
-    await until(lambda: not node.sip._intake.behind)
+    assert node.sip._shell.intake.behind
+    await until(lambda: not node.sip._shell.intake.behind)

@@ -1,11 +1,15 @@
 import asyncio
+import errno
 import logging
 import socket
+import sys
 
 import pytest
 
 from talkburst.net import Clock, ListenAddress, ListenError
 from talkburst.sip.engine import Failure
+from talkburst.sip.message import Request
+from talkburst.sip.timers import Timers
 
 
 async def test_a_request_is_answered_over_loopback(make_node) -> None:
@@ -46,6 +50,24 @@ async def test_a_refused_destination_harms_no_other_request_under_way(make_node)
         *(client.ask(f"sip:127.0.0.1:{dead if number % 2 else listener.port}", f"c{number}") for number in range(10))
     )
     assert [result is Failure.TRANSPORT for result in results] == [bool(number % 2) for number in range(10)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the error queue is one of Linux")
+async def test_an_error_that_no_call_reports_any_more_is_heard_of_all_the_same(make_node) -> None:
+    client = make_node()
+    client.engine.timers = Timers(t1=60.0)  # nor will one because the request is repeated
+    await client.listen()
+    [port] = client.sip._shell.datagrams.ports.values()
+    told = asyncio.get_running_loop().create_future()
+    request = Request(
+        "OPTIONS",
+        f"sip:127.0.0.1:{_free_port()}",
+        [("From", "<sip:a@x>;tag=1"), ("To", "<sip:b@x>"), ("Call-ID", "c1"), ("CSeq", "1 OPTIONS")],
+    )
+    client.engine.send_request(request, lambda outcome, now: told.set_result(outcome), client.sip.now())
+    client.sip.pump()
+    assert port.udp.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED  # now it is taken
+    assert await asyncio.wait_for(told, 5) is Failure.TRANSPORT
 
 
 async def test_a_name_is_resolved_by_the_system(make_node) -> None:

@@ -230,13 +230,13 @@ async def test_node_that_is_behind_reads_a_stream_in_turns(serve, dial) -> None:
     node, port = await serve()
     wire = await (await dial(port)).shake()
     for now in (0.0, 1.0):
-        node.sip._intake.batch_was_full("another", now)
+        node.sip._shell.intake.batch_was_full("another", now)
     for number in range(0, 400, 100):
         wire.say(b"".join(options(each) for each in range(number, number + 100)))
     got = b""
     while got.count(b"SIP/2.0 ") < 400:
         got += await wire.do(lambda: wire.tls.read(65536))
-    assert node.sip._intake.behind
+    assert node.sip._shell.intake.behind
 
 
 async def test_peer_that_says_farewell_still_gets_what_it_is_owed(serve, dial) -> None:
