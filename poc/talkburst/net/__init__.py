@@ -7,7 +7,7 @@ from talkburst.net.listeners import listen_all
 from talkburst.net.message_trace import MessageTrace
 from talkburst.net.node import SipNode
 from talkburst.net.resolver import Resolver
-from talkburst.net.tcp import TcpLimits
+from talkburst.net.tcp_limits import TcpLimits
 from talkburst.net.tls import Tls, https_context, tls_for
 
 __all__ = [

@@ -6,7 +6,7 @@ from talkburst.daemon.address import parse_name_server
 from talkburst.daemon.settings import DnsSettings, LimitSettings
 from talkburst.net.intake import QueueLimits
 from talkburst.net.resolver import Resolver
-from talkburst.net.tcp import TcpLimits
+from talkburst.net.tcp_limits import TcpLimits
 from talkburst.sip.framer import StreamLimits
 from talkburst.sip.message_limits import MessageLimits
 

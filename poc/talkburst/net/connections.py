@@ -15,7 +15,8 @@ from talkburst.net.message_trace import MessageTrace
 from talkburst.net.room import Room
 from talkburst.net.seldom import Seldom
 from talkburst.net.shell import Shell
-from talkburst.net.tcp import DEAF, IDLE, SILENT, UNFINISHED, TcpConnection, TcpLimits
+from talkburst.net.tcp import TcpConnection
+from talkburst.net.tcp_limits import DEAF, IDLE, SILENT, UNFINISHED, TcpLimits
 from talkburst.net.tls import Tls
 from talkburst.net.tls_stream import TlsStream
 from talkburst.sip.actions import Send

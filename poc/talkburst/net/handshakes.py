@@ -11,7 +11,8 @@ from talkburst.daemon.address import show_host_port
 from talkburst.daemon.log import Log
 from talkburst.net.room import place_of
 from talkburst.net.seldom import Seldom
-from talkburst.net.tcp import TcpConnection, TcpLimits
+from talkburst.net.tcp import TcpConnection
+from talkburst.net.tcp_limits import TcpLimits
 from talkburst.net.tls_stream import TlsStream
 
 

@@ -18,7 +18,7 @@ from talkburst.net.lookups import Lookups
 from talkburst.net.message_trace import MessageTrace
 from talkburst.net.resolver import Resolver
 from talkburst.net.shell import Shell
-from talkburst.net.tcp import TcpLimits
+from talkburst.net.tcp_limits import TcpLimits
 from talkburst.net.tls import Tls
 from talkburst.sip.actions import Action, Connect, LimitSilence, Resolve, Send
 from talkburst.sip.engine import Engine

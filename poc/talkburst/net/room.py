@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection
 
 from talkburst.daemon.log import Log
 from talkburst.net.seldom import Seldom
-from talkburst.net.tcp import TcpConnection, TcpLimits
+from talkburst.net.tcp import TcpConnection
+from talkburst.net.tcp_limits import TcpLimits
 
 FOUND_AT_ONCE = 64  # connections that one look at all of them puts down as those to go next
 LOOK_AGAIN = 1.0  # seconds after a look that found none

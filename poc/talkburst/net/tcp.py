@@ -4,48 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Literal, Protocol, cast
 
 from talkburst.net.listen import plain
+from talkburst.net.pings import PING, Pings
+from talkburst.net.tcp_limits import DEAF, IDLE, SILENT, UNFINISHED, TcpLimits
 from talkburst.sip.actions import Send
 from talkburst.sip.flow import Address, Flow
-from talkburst.sip.framer import KeepAlive, StreamFramer, StreamLimits
+from talkburst.sip.framer import KeepAlive, StreamFramer
 from talkburst.sip.parser import Malformed
 
-PING = b"\r\n\r\n"
 PONG = b"\r\n"
-
-# Why we close a connection that nothing is wrong with but its peer.
-IDLE = "idle"
-SILENT = "no keep-alive"
-UNFINISHED = "a message does not end"
-DEAF = "the peer does not read"
-
-
-@dataclass(slots=True, frozen=True)
-class TcpLimits:
-    """What a peer may make us keep and how long we wait for it; bytes and seconds."""
-
-    connections: int = 4096  # accepted ones, at any one time
-    connections_per_address: int = 1024  # those of them that come from one address, or from one /64 of IPv6
-    spare: float = 5.0  # without a whole message or a keep-alive, until a connection may have to make room
-    unread: int = 262_144  # what may wait for a peer that does not read
-    idle: float = 600.0  # without a whole message or a keep-alive, unless somebody is registered over it
-    unfinished: float = 16.0  # from the first byte of a message to its last one
-    connect: float = 10.0  # for a connection of ours to come up
-    handshake: float = 10.0  # of TLS, for a peer that connected
-    handshakes: int = 256  # that are under way at one time; the oldest gives way
-    close: float = 1.0  # for what was written last to leave
-    answers: float = 3.0  # for what is still to be answered to a peer that sends no more
-    keep_alive: tuple[float, float] | None = None  # least and longest time between pings where we connected
-    first_ping: tuple[float, float] = (5.0, 10.0)  # until the one that shows whether the peer answers them
-    pong: float = 10.0  # for the answer to one, from a peer that has answered one before
-    message: StreamLimits = field(default_factory=StreamLimits)
 
 
 class ConnectionUser(Protocol):
@@ -97,9 +69,7 @@ class TcpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._alarm: asyncio.TimerHandle | None = None
         self._rest: asyncio.TimerHandle | None = None  # while the rest of a message is awaited
-        self._keep_alive: asyncio.TimerHandle | None = None  # until the next ping, or while its answer is insisted on
-        self._pinged_at: float | None = None  # while an answer may come in time
-        self._answers_pings = False
+        self._pings = Pings(self._loop, limits, self._send_ping, self.cut)
         self._silence = math.inf  # seconds that may pass without anything from a peer that promised keep-alives
         self._owed = 0  # requests without a final answer
         self.half_closed = False
@@ -194,7 +164,8 @@ class TcpConnection(asyncio.Protocol):
         self.heard = self._loop.time()  # which may be after a handshake
         if self._user.on_open(self):
             self._wait(self._limits.idle, self._check_idle)
-            self._ping_within(self._limits.first_ping)
+            if not self.accepted:
+                self._pings.begin()
         else:
             self._told_closing = True
             self._transport.abort()
@@ -208,7 +179,7 @@ class TcpConnection(asyncio.Protocol):
             if item is KeepAlive.PING:
                 self.write(PONG)
             elif item is KeepAlive.PONG:
-                self._take_pong()
+                self._pings.answered()
             elif isinstance(item, bytes):
                 self._owed += not item.startswith((b"SIP/2.0 ", b"ACK "))
                 self._user.on_message(self, item)
@@ -237,8 +208,13 @@ class TcpConnection(asyncio.Protocol):
         self._tell_closing("closed" if error is None else str(error) or type(error).__name__)
         self._user.on_closed(self)
 
+    def _send_ping(self) -> bool:
+        self._framer.expect_pong()
+        return self.write(PING)
+
     def _stop_waiting(self) -> None:
-        for alarm in (self._alarm, self._rest, self._keep_alive):
+        self._pings.stop()
+        for alarm in (self._alarm, self._rest):
             if alarm is not None:
                 alarm.cancel()
 
@@ -246,32 +222,6 @@ class TcpConnection(asyncio.Protocol):
         if not self._told_closing:
             self._told_closing = True
             self._user.on_closing(self, reason)
-
-    def _ping_within(self, bounds: tuple[float, float] | None) -> None:
-        """RFC 5626 4.4.1: at random times, so that the clients of a proxy that restarts do not all ping at once."""
-        if self._limits.keep_alive is None or bounds is None or self.accepted:
-            return
-        if self._keep_alive is not None:
-            self._keep_alive.cancel()
-        self._keep_alive = self._loop.call_later(random.uniform(*bounds), self._ping)
-
-    def _ping(self) -> None:
-        """A peer without RFC 5626 reads over a ping (RFC 3261 7.5), so only one that has answered before has to."""
-        self._framer.expect_pong()
-        if not self.write(PING):
-            return
-        self._pinged_at = self._loop.time()
-        if self._answers_pings:
-            self._keep_alive = self._loop.call_later(self._limits.pong, self.cut, "no answer to a keep-alive")
-        else:
-            self._ping_within(self._limits.keep_alive)
-
-    def _take_pong(self) -> None:
-        """One that comes too late, or that nobody asked for, says nothing about the next."""
-        if self._pinged_at is not None and self._loop.time() - self._pinged_at <= self._limits.pong:
-            self._answers_pings = True
-            self._ping_within(self._limits.keep_alive)
-        self._pinged_at = None
 
     def _check_idle(self) -> None:
         """The one alarm is moved only when it rings: a message costs no timer."""

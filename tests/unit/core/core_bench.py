@@ -10,7 +10,7 @@ from typing import Any
 from sent import Batch, Sent, lines
 
 from talkburst.daemon.trust import Trust
-from talkburst.net.tcp import TcpLimits
+from talkburst.net.tcp_limits import TcpLimits
 from talkburst.sip.actions import LimitSilence
 from talkburst.sip.engine import Connect, Disconnect, Engine, Resolve, Send
 from talkburst.sip.flow import Flow, Listener, bracketed

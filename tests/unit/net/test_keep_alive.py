@@ -2,7 +2,9 @@
 
 import pytest
 
-from talkburst.net.tcp import PING, PONG, TcpConnection, TcpLimits
+from talkburst.net.pings import PING
+from talkburst.net.tcp import PONG, TcpConnection
+from talkburst.net.tcp_limits import TcpLimits
 from talkburst.sip.flow import Flow
 from talkburst.ua.daemon import KEEP_ALIVE
 from virtual_loop import VirtualLoop
