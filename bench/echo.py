@@ -9,12 +9,11 @@ request (Timer J is 64 times T1).
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 
 import uvloop
 
-from talkburst.net import Clock, ListenAddress, SipNode
+from talkburst.net import Clock, ListenAddress, SipNode, Tokens
 from talkburst.sip.engine import Engine
 from talkburst.sip.timers import Timers
 from talkburst.sip.uas import Uas
@@ -31,7 +30,7 @@ class NoTrace:
 
 
 async def main() -> None:
-    engine = Engine(None, timers=Timers(t1=T1), token=lambda: secrets.token_hex(8))
+    engine = Engine(None, timers=Timers(t1=T1), token=Tokens().next)
     engine.user = Uas(engine, engine.token, software="Talkburst")
     node = SipNode(engine, Clock(), NoTrace())
     for transport in ("udp", "tcp"):

@@ -17,7 +17,17 @@ from talkburst.daemon.shown import Counted, Listing
 from talkburst.daemon.start_error import StartError, cannot_listen, cannot_use
 from talkburst.daemon.state import state_directory
 from talkburst.daemon.trust import Trust
-from talkburst.net import Clock, SipNode, listen_all, message_limits, name_resolver, queue_limits, tcp_limits, tls_for
+from talkburst.net import (
+    Clock,
+    SipNode,
+    Tokens,
+    listen_all,
+    message_limits,
+    name_resolver,
+    queue_limits,
+    tcp_limits,
+    tls_for,
+)
 from talkburst.obs.trace import Trace
 from talkburst.sip.engine import Engine
 from talkburst.sip.headers import HeaderError
@@ -63,7 +73,7 @@ class CoreDaemon:
         self._engine = Engine(
             None,
             timers=Timers(t1=times.t1, t2=times.t2, t4=times.t4),
-            token=lambda: secrets.token_hex(8),
+            token=Tokens().next,
             hosts=hosts,
             software=SOFTWARE,
         )

@@ -1,7 +1,6 @@
 """The PoC server as a daemon: its settings, its listener, its XDMS, the file that keeps its state."""
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from talkburst.net import (
     Clock,
     Resolver,
     SipNode,
+    Tokens,
     https_context,
     listen_all,
     message_limits,
@@ -43,12 +43,9 @@ SOFTWARE: Final = f"{PRODUCT} talkburst/{talkburst.__version__}"
 STORE: Final = "server.db"
 # Seconds after a failed commit before something is sent that needs another one.
 RETRY: Final = 5.0
+# 128 bits: more than RFC 3261 19.3 asks of a tag, and enough for an entity-tag that is never used twice.
+TOKEN_SIZE: Final = 16
 _UNREADABLE: Final = (RowError, HeaderError, UriError)
-
-
-def _token() -> str:
-    """128 bits: more than RFC 3261 19.3 asks of a tag, and enough for an entity-tag that is never used twice."""
-    return secrets.token_hex(16)
 
 
 class ServerDaemon:
@@ -70,10 +67,11 @@ class ServerDaemon:
         self._resolver = name_resolver(settings.dns)
         self._xdms = _xdms(settings, trace, self._clock, self._resolver)
         self._documents = UserDocuments(self._xdms[0], self._xdms[-1], log.decide)
+        tokens = Tokens(TOKEN_SIZE)
         self._engine = Engine(
             None,
             timers=Timers(t1=settings.timers.t1, t2=settings.timers.t2, t4=settings.timers.t4),
-            token=_token,
+            token=tokens.next,
             hosts=hosts,
             software=SOFTWARE,
         )
@@ -82,7 +80,7 @@ class ServerDaemon:
         trust = _trust(settings.trust.peers, hosts)
         self._server = PocServer(
             self._engine,
-            _token,
+            tokens.next,
             ServerPolicy(
                 uri=own.uri,
                 software=SOFTWARE,

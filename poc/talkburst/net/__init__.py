@@ -9,6 +9,7 @@ from talkburst.net.node import SipNode
 from talkburst.net.resolver import Resolver
 from talkburst.net.tcp_limits import TcpLimits
 from talkburst.net.tls import Tls, https_context, tls_for
+from talkburst.net.tokens import Tokens
 
 __all__ = [
     "Clock",
@@ -19,6 +20,7 @@ __all__ = [
     "SipNode",
     "TcpLimits",
     "Tls",
+    "Tokens",
     "https_context",
     "listen_all",
     "message_limits",

@@ -1,7 +1,6 @@
 """The PoC client as a daemon: its settings, its listener, what it keeps, the command that changes the PoC settings."""
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,7 +10,17 @@ from talkburst.daemon.log import Log
 from talkburst.daemon.settings import ClientSettings, ConfigurationError, Settings
 from talkburst.daemon.start_error import StartError, cannot_use
 from talkburst.daemon.state import state_directory
-from talkburst.net import Clock, SipNode, listen_all, message_limits, name_resolver, queue_limits, tcp_limits, tls_for
+from talkburst.net import (
+    Clock,
+    SipNode,
+    Tokens,
+    listen_all,
+    message_limits,
+    name_resolver,
+    queue_limits,
+    tcp_limits,
+    tls_for,
+)
 from talkburst.obs.trace import Trace
 from talkburst.sip.digest import DigestClient
 from talkburst.sip.engine import Engine
@@ -59,7 +68,7 @@ class ClientDaemon:
         self._engine = Engine(
             None,
             timers=Timers(t1=settings.timers.t1, t2=settings.timers.t2, t4=settings.timers.t4),
-            token=lambda: secrets.token_hex(8),
+            token=Tokens().next,
             hosts=settings.hosts_for("client"),
             software=USER_AGENT,
             usual=own.transport.upper(),
