@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from talkburst.daemon.control import Answer, Command, ControlError, ControlServer
+from talkburst.daemon.descriptors import RESERVED, connections_within, descriptors, raise_descriptors
 from talkburst.daemon.log import Log, configure
 from talkburst.daemon.settings import ConfigurationError, Settings
 from talkburst.daemon.shown import select
@@ -117,6 +118,7 @@ async def _serve(make: Make, settings: Settings, name: str, control: Path | None
     log = Log(name)
     stopping = _on_signals(log)
     asyncio.get_running_loop().set_exception_handler(lambda _, context: _report(log, context))
+    _make_room_for_connections(settings, log)
     if control is None:
         state_directory(settings)
     server = ControlServer(name, control or control_path(settings, name), log)
@@ -142,6 +144,13 @@ async def _serve(make: Make, settings: Settings, name: str, control: Path | None
         if drained:
             log.info("stopped")
         return 0 if drained else 1
+
+
+def _make_room_for_connections(settings: Settings, log: Log) -> None:
+    """1024 descriptors, as many systems begin with, are fewer than the connections that peers may have."""
+    raise_descriptors(settings.limits.connections + RESERVED)
+    if (most := connections_within(descriptors())) < settings.limits.connections:
+        log.warning("fewer connections than configured", connections=most, descriptors=descriptors())
 
 
 def _spare_the_collector() -> None:
