@@ -22,7 +22,6 @@ from talkburst.sip.proxy import Proxy
 from talkburst.sip.route_preprocessing import Routed
 from talkburst.sip.uas import Uas
 from talkburst_core.authentication import PROXY, Authentication, Decide
-from talkburst_core.bindings import Registration
 from talkburst_core.contacts import Contacts
 from talkburst_core.credentials import Credentials
 from talkburst_core.destination import CLIENTS, SERVERS, Destination, names_of_the_core, side_of
@@ -41,14 +40,14 @@ from talkburst_core.refusal import Refusal
 from talkburst_core.reg_event import RegEvent
 from talkburst_core.registrar import TABLE as REGISTRATIONS
 from talkburst_core.registrar import Registrar
-from talkburst_core.registration_event import RegistrationEvent
+from talkburst_core.registration_changes import RegistrationChanges
 from talkburst_core.registration_update import OUTBOUND
 from talkburst_core.routing import RECORD_ROUTED, Routing
+from talkburst_core.service_route import ORIGINATING, ServiceRoute
 from talkburst_core.third_party import TABLE as TOLD
 from talkburst_core.third_party import ThirdPartyRegistration
 from talkburst_core.tolerance import Tolerance
 
-ORIGINATING: Final = "orig"
 SUPPORTED: Final = ("path", OUTBOUND)
 KEYS: Final = "keys"
 _NONCE: Final = "nonce"
@@ -113,6 +112,8 @@ class Core:
             SERVERS,
         )
         self._uas, self.notifier = self._make_uas()
+        changes = RegistrationChanges(self.registrar, self._flows, self.third_party, self.notifier, self._reg_event)
+        self.registrar.on_event = changes.follow
         self._destination = Destination(self.proxy, policy.all_domains, subscribers, self._uas.allow_events)
         engine.user = self
         engine.believes = self._knows
@@ -123,11 +124,10 @@ class Core:
             subscribers=self.subscribers,
             authentication=authentication,
             claims=self._claims,
-            service_route=self._service_route,
+            service_route=ServiceRoute(self.engine).of,
             charging=self._charging,
             flow_timer=lambda flow: self.policy.flow_timer if flow.reliable else self.policy.flow_timer_udp,
             decide=self._decide,
-            on_event=self._on_registration,
             limits=self.policy.limits,
             journal=self._journal,
             run=self.engine.token(),
@@ -284,13 +284,6 @@ class Core:
 
     # Both
 
-    def _service_route(self, flow: Flow) -> str:
-        """Leads a client back where its REGISTER came in, by the same transport."""
-        side = flow.listener if side_of(flow.listener) == CLIENTS else CLIENTS
-        listener = self.engine.listener(side)
-        listener = self.engine.sibling(listener, flow.transport) or listener
-        return f"<sip:{ORIGINATING}@{listener.hostport};lr>"
-
     def _refuse(self, transaction: ServerTransaction, status: int, why: str, now: float) -> None:
         request = transaction.request
         self._decide(f"{status} to {request.method}: {why}", {"call_id": request.call_id})
@@ -299,23 +292,3 @@ class Core:
     def _charging(self, request: Request | None) -> str:
         """P-Charging-Vector (RFC 7315 4.6): the core is the first that can be trusted to make one."""
         return f"icid-value={self.engine.token()};orig-ioi={self.policy.domain}"
-
-    def _on_registration(self, registration: Registration, event: RegistrationEvent | None, now: float) -> None:
-        """After the 200: tells the application servers, then whoever watches."""
-        self._flows.update(registration)
-        self._save(registration)
-        if event is not None:
-            self.third_party.on_event(event, now)
-        key = registration.subscriber.key
-        if registration.active:
-            self.notifier.changed(self._reg_event.name, key, now)
-        else:
-            # TS 24.229 5.4.2.1.2: with the last contact the subscriptions end.
-            self.notifier.terminate(self._reg_event.name, key, "deactivated", now)
-
-    def _save(self, registration: Registration) -> None:
-        if registration.ended:
-            watchers = self.notifier.watching(self._reg_event.name, registration.subscriber.key)
-            told = (self._reg_event.ended_confirmed(watcher, registration) for watcher in watchers)
-            registration.forget_ended(min(told, default=registration.ended_count))
-        self.registrar.save(registration)

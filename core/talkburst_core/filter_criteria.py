@@ -6,7 +6,7 @@ words why it came out as it did, because "why was my server not told" is the que
 
 import enum
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,31 +45,43 @@ class DefaultHandling(enum.IntEnum):
     SESSION_TERMINATED = 1
 
 
-@dataclass(slots=True)
 class Subject:
     """What is evaluated: a request, in which role of its user, and for REGISTER of which kind."""
 
-    request: Request
-    session_case: SessionCase
-    registered: bool = True
-    registration_type: RegistrationType | None = None
+    __slots__ = ("registered", "registration_type", "request", "session_case")
+
+    def __init__(
+        self,
+        request: Request,
+        session_case: SessionCase,
+        registered: bool = True,
+        registration_type: RegistrationType | None = None,
+    ) -> None:
+        self.request: Final = request
+        self.session_case: Final = session_case
+        self.registered: Final = registered
+        self.registration_type: Final = registration_type
 
 
-@dataclass(slots=True, frozen=True)
 class Finding:
     """One service point trigger against one subject: the outcome (negation applied) and the fact behind it."""
 
-    holds: bool
-    fact: str
+    __slots__ = ("fact", "holds")
+
+    def __init__(self, holds: bool, fact: str) -> None:
+        self.holds: Final = holds
+        self.fact: Final = fact
 
 
-@dataclass(slots=True, frozen=True)
 class Evaluation:
     """The outcome for one criterion; `reason` is for people: "criterion 0, group 1: method is BYE, not PUBLISH"."""
 
-    criterion: "Criterion"
-    matched: bool
-    reason: str
+    __slots__ = ("criterion", "matched", "reason")
+
+    def __init__(self, criterion: "Criterion", matched: bool, reason: str) -> None:
+        self.criterion: Final = criterion
+        self.matched: Final = matched
+        self.reason: Final = reason
 
 
 Check = Callable[[Subject], Finding]
@@ -86,9 +98,29 @@ class Trigger:
     groups: tuple[tuple[int, tuple[Check, ...]], ...]
 
     def evaluate(self, name: str, subject: Subject) -> tuple[bool, str]:
-        # One after the other: most criteria are decided by their first group.
-        found = ((number, [check(subject) for check in checks]) for number, checks in self.groups)
-        return _conjunction(name, found) if self.cnf else _disjunction(name, found)
+        return self._conjunction(name, subject) if self.cnf else self._disjunction(name, subject)
+
+    # One group after the other: most criteria are decided by their first.
+
+    def _conjunction(self, name: str, subject: Subject) -> tuple[bool, str]:
+        facts: list[str] = []
+        for number, checks in self.groups:
+            findings = [check(subject) for check in checks]
+            held = next((finding.fact for finding in findings if finding.holds), None)
+            if held is None:
+                return False, f"{name}, group {number}: " + "; ".join([finding.fact for finding in findings])
+            facts.append(held)
+        return True, f"{name}: " + "; ".join(facts)
+
+    def _disjunction(self, name: str, subject: Subject) -> tuple[bool, str]:
+        failures: list[str] = []
+        for number, checks in self.groups:
+            findings = [check(subject) for check in checks]
+            failed = next((finding.fact for finding in findings if not finding.holds), None)
+            if failed is None:
+                return True, f"{name}, group {number}: " + "; ".join([finding.fact for finding in findings])
+            failures.append(f"group {number}: {failed}")
+        return False, f"{name}, " + "; ".join(failures)
 
 
 @dataclass(slots=True, frozen=True)
@@ -113,26 +145,6 @@ class Criterion:
             return Evaluation(self, True, f"{name}: unconditional")
         matched, reason = self.trigger.evaluate(name, subject)
         return Evaluation(self, matched, reason)
-
-
-def _conjunction(name: str, groups: Iterable[tuple[int, list[Finding]]]) -> tuple[bool, str]:
-    facts = []
-    for number, findings in groups:
-        held = next((finding.fact for finding in findings if finding.holds), None)
-        if held is None:
-            return False, f"{name}, group {number}: " + "; ".join(finding.fact for finding in findings)
-        facts.append(held)
-    return True, f"{name}: " + "; ".join(facts)
-
-
-def _disjunction(name: str, groups: Iterable[tuple[int, list[Finding]]]) -> tuple[bool, str]:
-    failures = []
-    for number, findings in groups:
-        failed = next((finding.fact for finding in findings if not finding.holds), None)
-        if failed is None:
-            return True, f"{name}, group {number}: " + "; ".join(finding.fact for finding in findings)
-        failures.append(f"group {number}: {failed}")
-    return False, f"{name}, " + "; ".join(failures)
 
 
 def criterion(raw: document.InitialFilterCriteria) -> Criterion:

@@ -36,12 +36,14 @@ PRIVATE: Final = ("P-Asserted-Identity",)
 FlowKey = tuple[str, str, tuple[str, int], int]
 
 
-@dataclass(slots=True, frozen=True)
 class Asserted:
     """The user whom a request comes from, and under which of the identities."""
 
-    subscriber: Subscriber
-    identity: Identity
+    __slots__ = ("identity", "subscriber")
+
+    def __init__(self, subscriber: Subscriber, identity: Identity) -> None:
+        self.subscriber: Final = subscriber
+        self.identity: Final = identity
 
     @property
     def header(self) -> NameAddr:
@@ -64,7 +66,8 @@ class RegisteredFlows:
         """Takes in what the bindings of one subscriber say now."""
         subscriber = registration.subscriber
         known = self._flows.get(subscriber.key, ())
-        present = tuple(dict.fromkeys([flow_key(binding.flow) for binding in registration.bindings]))
+        keys = [flow_key(binding.flow) for binding in registration.bindings]
+        present = tuple(keys if len(keys) < 2 else dict.fromkeys(keys))
         if present == known:
             return
         for gone in set(known).difference(present):

@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
@@ -15,17 +14,27 @@ _RETURNED: Final = "odi-"
 _PURPOSE: Final = b"leg"  # nonces are signed with the same key
 
 
-@dataclass(slots=True)
 class Leg:
     """The way of one request for one user: as whose, in which session case, and which criteria are still to come."""
 
-    transaction: ServerTransaction
-    request: Request
-    subscriber: Subscriber
-    identity: Identity
-    case: SessionCase
-    position: int = 0
-    unmatched: list[str] = field(default_factory=list)
+    __slots__ = ("case", "identity", "position", "request", "subscriber", "transaction", "unmatched")
+
+    def __init__(
+        self,
+        transaction: ServerTransaction,
+        request: Request,
+        subscriber: Subscriber,
+        identity: Identity,
+        case: SessionCase,
+        position: int = 0,
+    ) -> None:
+        self.transaction: Final = transaction
+        self.request = request
+        self.subscriber: Final = subscriber
+        self.identity: Final = identity
+        self.case: Final = case
+        self.position = position
+        self.unmatched: list[str] = []
 
     @property
     def criteria(self) -> Sequence[Criterion]:

@@ -42,7 +42,7 @@ class Subscriber:
     """One implicit registration set: registering one identity registers all of them.
 
     `key` is what the set is filed under: its first identity, barred or not. `unbarred` are the identities for
-    P-Associated-URI, the default one first; `associated` is its value.
+    P-Associated-URI, the default one first; `associated` is its value. Profiles stay as they are.
     """
 
     private_ids: list[str]
@@ -50,6 +50,7 @@ class Subscriber:
     key: str = field(init=False, repr=False)
     unbarred: tuple[Identity, ...] = field(init=False, repr=False)
     associated: str = field(init=False, repr=False)
+    has_criteria: bool = field(init=False, repr=False)
     _by_aor: dict[str, tuple[Identity, Profile]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +59,7 @@ class Subscriber:
         }
         self.key = next(iter(self._by_aor), "")
         self.unbarred = tuple(identity for identity in self.identities if not identity.barred)
+        self.has_criteria = any(profile.criteria for profile in self.profiles)
         self.associated = ", ".join(map(_associated, self.unbarred))
 
     @property
@@ -75,13 +77,9 @@ class Subscriber:
     def profile_of(self, identity: Identity) -> Profile:
         return self._by_aor[identity.aor][1]
 
-    def criteria(self) -> Iterator[tuple[Profile, Criterion]]:
+    def criteria(self) -> list[tuple[Profile, Criterion]]:
         """Every criterion of the set, each with the service profile that it stands in."""
-        return ((profile, each) for profile in self.profiles for each in profile.criteria)
-
-    @property
-    def has_criteria(self) -> bool:
-        return any(profile.criteria for profile in self.profiles)
+        return [(profile, each) for profile in self.profiles for each in profile.criteria]
 
     @property
     def application_servers(self) -> set[str]:

@@ -48,7 +48,7 @@ class Registrar:
     charging: Callable[[Request | None], str]
     flow_timer: Callable[[Flow], int]
     decide: Decide
-    on_event: OnEvent
+    on_event: OnEvent = lambda registration, event, now: None
     limits: Limits = field(default_factory=Limits)
     journal: Journal | None = None
     run: str = ""

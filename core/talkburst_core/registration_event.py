@@ -3,50 +3,62 @@
 TS 24.229 5.4.1.7: a REGISTER is evaluated as an originating request of a registered user.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Final
 
 from talkburst.sip import Request, Response
 from talkburst_core.filter_criteria import Criterion, Evaluation, RegistrationType, SessionCase, Subject
 from talkburst_core.profile import Identity, Profile, Subscriber
 
 
-@dataclass(slots=True, frozen=True)
 class RegistrationEvent:
     """A change of a registration. `request` and `response` are the user's REGISTER and its 200, None for the clock.
 
     `identity` is the one that To named, `expires` the seconds that the 200 granted. `charging` is P-Charging-Vector.
     """
 
-    subscriber: Subscriber
-    kind: RegistrationType
-    identity: Identity | None = None
-    expires: int = 0
-    request: Request | None = None
-    response: Response | None = None
-    charging: str = ""
+    __slots__ = ("charging", "expires", "identity", "kind", "request", "response", "subscriber")
+
+    def __init__(
+        self,
+        subscriber: Subscriber,
+        kind: RegistrationType,
+        identity: Identity | None = None,
+        expires: int = 0,
+        request: Request | None = None,
+        response: Response | None = None,
+        charging: str = "",
+    ) -> None:
+        self.subscriber: Final = subscriber
+        self.kind: Final = kind
+        self.identity: Final = identity
+        self.expires: Final = expires
+        self.request: Final = request
+        self.response: Final = response
+        self.charging: Final = charging
 
 
-@dataclass(slots=True)
 class Order:
     """A REGISTER to send: to which server, for which criterion, about which identity."""
 
-    criterion: Criterion
-    to: str
-    reason: str
+    __slots__ = ("criterion", "reason", "to")
+
+    def __init__(self, criterion: Criterion, to: str, reason: str) -> None:
+        self.criterion: Final = criterion
+        self.to: Final = to
+        self.reason: Final = reason
 
 
-def evaluations(event: RegistrationEvent) -> Iterator[tuple[Profile, Evaluation]]:
+def evaluations(event: RegistrationEvent) -> list[tuple[Profile, Evaluation]]:
     """The criteria against the user's own REGISTER, as an originating one (TS 29.228 annex C)."""
-    if event.request is not None:
-        subject = Subject(event.request, SessionCase.ORIGINATING, True, event.kind)
-        for profile, criterion in event.subscriber.criteria():
-            yield profile, criterion.evaluate(subject)
+    if event.request is None:
+        return []
+    subject = Subject(event.request, SessionCase.ORIGINATING, True, event.kind)
+    return [(profile, criterion.evaluate(subject)) for profile, criterion in event.subscriber.criteria()]
 
 
 def why_nobody(event: RegistrationEvent) -> str | None:
     """What no evaluation can tell."""
-    if not any(True for _ in event.subscriber.criteria()):
+    if not event.subscriber.has_criteria:
         return "the profile has no criteria"
     if not event.subscriber.unbarred:
         return "every identity of the user is barred"

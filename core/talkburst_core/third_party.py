@@ -93,7 +93,7 @@ class ThirdPartyRegistration:
         if not (event.subscriber.has_criteria or self.told(event.subscriber)):
             self.decide("no third-party REGISTER: the profile has no criteria", facts_of(event))
             return
-        evaluated = list(evaluations(event))
+        evaluated = evaluations(event)
         orders = self._orders(event, evaluated)
         unmatched = " | ".join(evaluation.reason for _, evaluation in evaluated if not evaluation.matched)
         for server, order in orders.items():
