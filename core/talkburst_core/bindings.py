@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from talkburst.sip import NameAddr, SipUri, Uri
+from talkburst.sip import NameAddr
 from talkburst.sip.flow import Flow
-from talkburst.sip.sips import as_sip
 from talkburst_core.profile import Subscriber
 from talkburst_core.refusal import Refusal
 from talkburst_core.registration_update import MOST_CONTACTS, Update, Wish
+from talkburst_core.same_contact import comes_again, is_same_contact, is_written_the_same
 
 # Terminated contacts that are kept for watchers who have not been told yet (RFC 3680 4.7.1: told once).
 _REMEMBERED: Final = 32
@@ -169,7 +169,7 @@ class Registration:
                 if (refusal := _out_of_order(previous, update)) is not None:
                     return refusal
                 untouched = [binding for binding in untouched if binding is not previous]
-            elif len(update.wishes) > 1 and _comes_again(wish, update.wishes):
+            elif len(update.wishes) > 1 and comes_again(wish, update.wishes):
                 return Refusal(400, f"Contact {wish.contact.uri} comes more than once")
             _perform(bindings, gone, previous, _binding(wish, update, previous, now, new_id))
         surplus = len(bindings) - max(MOST_CONTACTS, len(self.bindings))
@@ -247,44 +247,10 @@ def _bound(bindings: list[Binding], private_id: str, contact: NameAddr) -> Bindi
             if binding.key == key:
                 return binding
     for binding in bindings:
-        if _same_contact(binding, contact, instance):
+        another_device = instance is not None and binding.instance is not None
+        if not another_device and is_same_contact(binding.contact.uri, contact.uri):
             return binding
     return None
-
-
-def _comes_again(wish: Wish, wishes: list[Wish]) -> bool:
-    return any(other.contact.uri.equivalent(wish.contact.uri) for other in wishes if other is not wish)
-
-
-def is_written_the_same(one: Uri, other: Uri) -> bool:
-    """Whether two URIs are one text, the order of their parameters included."""
-    if one is other:
-        return True
-    if not isinstance(one, SipUri) or not isinstance(other, SipUri):
-        return str(one) == str(other)
-    return (
-        one.user == other.user
-        and one.host == other.host
-        and one.port == other.port
-        and one.scheme == other.scheme
-        and one.password == other.password
-        and one.headers == other.headers
-        and (not (one.params or other.params) or list(one.params.items()) == list(other.params.items()))
-    )
-
-
-def _same_contact(binding: Binding, contact: NameAddr, instance: str | None) -> bool:
-    if instance is not None and binding.instance is not None:
-        return False
-    uri = binding.contact.uri
-    if not isinstance(uri, SipUri) or not isinstance(contact.uri, SipUri):
-        return False
-    if is_written_the_same(uri, contact.uri):
-        return True
-    if uri.scheme == contact.uri.scheme:
-        return uri.equivalent(contact.uri)
-    # SIP and SIPS of one place are one contact, of which the last counts (RFC 5630 5.1.1.1).
-    return as_sip(uri).equivalent(as_sip(contact.uri))
 
 
 def _binding(

@@ -98,9 +98,8 @@ class Trigger:
     groups: tuple[tuple[int, tuple[Check, ...]], ...]
 
     def evaluate(self, name: str, subject: Subject) -> tuple[bool, str]:
+        # One group after the other: most criteria are decided by their first.
         return self._conjunction(name, subject) if self.cnf else self._disjunction(name, subject)
-
-    # One group after the other: most criteria are decided by their first.
 
     def _conjunction(self, name: str, subject: Subject) -> tuple[bool, str]:
         facts: list[str] = []

@@ -8,7 +8,8 @@ from talkburst.sip import NameAddr, UriError, parse_uri
 from talkburst.sip.digest import ALGORITHMS, Challenge, NonceIssuer, challenge
 from talkburst.sip.flow import Flow
 from talkburst.sip.headers import parse_auth, parse_name_addr
-from talkburst_core.bindings import Binding, is_written_the_same
+from talkburst_core.bindings import Binding
+from talkburst_core.same_contact import is_written_the_same
 
 FLOW = Flow("UDP", ("192.0.2.1", 5060), ("192.0.2.2", 5060), listener="clients")
 realms = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=60) | st.just("0" * 52)

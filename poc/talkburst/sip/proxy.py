@@ -22,7 +22,6 @@ stateless, so whatever it cancels has not passed here, and nobody asks for crede
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
 
@@ -47,7 +46,6 @@ MAX_BREADTH: Final = 60  # RFC 5393 5.3.3.1
 Refusal = tuple[int, str | None, Iterable[tuple[str, object]]]
 
 
-@dataclass(slots=True, frozen=True)
 class Target:
     """One member of the target set (RFC 3261 16.5): `uri` None keeps the Request-URI, `route` goes on top of Route.
 
@@ -58,14 +56,27 @@ class Target:
     although the Request-URI is SIP, for the Contact behind it is SIPS (RFC 5630 5.3).
     """
 
-    listener: str
-    uri: str | None = None
-    route: Sequence[str] = ()
-    distrusted: Sequence[str] = ()
-    flow: Flow | None = None
-    instead: Target | None = None
-    secure: bool = False
-    private: Sequence[str] = ()
+    __slots__ = ("distrusted", "flow", "instead", "listener", "private", "route", "secure", "uri")
+
+    def __init__(
+        self,
+        listener: str,
+        uri: str | None = None,
+        route: Sequence[str] = (),
+        distrusted: Sequence[str] = (),
+        flow: Flow | None = None,
+        instead: Target | None = None,
+        secure: bool = False,
+        private: Sequence[str] = (),
+    ) -> None:
+        self.listener: Final = listener
+        self.uri: Final = uri
+        self.route: Final = route
+        self.distrusted: Final = distrusted
+        self.flow: Final = flow
+        self.instead: Final = instead
+        self.secure: Final = secure
+        self.private: Final = private
 
 
 class Proxy:

@@ -6,7 +6,7 @@ The addresses of the engine's listeners are ours, and so are the names that are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import Final
 
 from .engine import Engine
 from .flow import Flow, Listener, default_port, plain_host
@@ -14,12 +14,14 @@ from .message import Request
 from .uri import SipUri, Uri
 
 
-@dataclass(slots=True)
 class Routed:
     """A request after RFC 3261 16.4: `own` holds the URIs of the Route entries that named us, in their order."""
 
-    request: Request
-    own: list[SipUri] = field(default_factory=list)
+    __slots__ = ("own", "request")
+
+    def __init__(self, request: Request, own: list[SipUri]) -> None:
+        self.request: Final = request
+        self.own: Final = own
 
     @property
     def finished(self) -> bool:
