@@ -41,6 +41,7 @@ def domain_identities(names: Iterable[AlternativeName]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=4096)  # the same few hosts are sent to again and again
+@lru_cache(maxsize=4096)  # the same few hosts are asked for with every request
 def identity_of(host: str) -> str:
     """A host of a URI or Via, in the form in which `domain_identities` has it."""
     host = unbracketed(host)

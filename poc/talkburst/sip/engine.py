@@ -25,6 +25,7 @@ from talkburst.sip.outbound import Outbound
 from talkburst.sip.parser import Malformed
 from talkburst.sip.timers import Timers
 from talkburst.sip.transaction.client import ClientTransaction, Failure, Outcome, ResponseHandler
+from talkburst.sip.transaction.key import key_of_branch
 from talkburst.sip.transaction.layer import TransactionLayer
 from talkburst.sip.transaction.server import ServerTransaction
 from talkburst.sip.transaction.user import TransactionUser
@@ -204,13 +205,18 @@ class Engine(TransactionLayer):
         if self.handled is not None:
             self.handled.await_user(now)  # its timers go before those of what it leads to
         route = self._outbound.plan(request, listener, next_hop, flow)
-        sent = self._outbound.prepare(request, route.source, mark)
-        transaction = ClientTransaction(self, sent, route.source.reliable, handler)
-        self.clients[transaction.key] = transaction
+        branch = self._outbound.fresh_branch(mark)
+        sent, key = self._outbound.prepare(request, route.source, branch), key_of_branch(branch, request.cseq.method)
+        transaction = ClientTransaction(self, key, sent, route.source.reliable, handler)
+        self.clients[key] = transaction
         if timeout is not None:
             transaction.expect_by(now + timeout)
-        started = partial(self.start, transaction, transaction.key)
-        self._outbound.depart(route, sent, started, now, patience=timeout if patience is None else patience)
+        at_once = self._outbound.at_once(route, sent)
+        if at_once is not None:
+            transaction.start(at_once, now)
+        else:
+            started = partial(self.start, transaction, key)
+            self._outbound.depart(route, sent, started, now, patience=timeout if patience is None else patience)
         return transaction
 
     def respond(self, transaction: ServerTransaction, response: Response, now: float) -> bool:
@@ -315,7 +321,7 @@ class Engine(TransactionLayer):
     ) -> None:
         """Send a request once and forget it: the ACK of a 2xx (RFC 3261 13.2.2.4). Routed as by `send_request`."""
         route = self._outbound.plan(request, listener, next_hop, flow)
-        sent = self._outbound.prepare(request, route.source)
+        sent = self._outbound.prepare(request, route.source, self._outbound.fresh_branch())
 
         def routed(flow: Flow | None, now: float) -> None:
             if flow is None:
@@ -332,12 +338,15 @@ class Engine(TransactionLayer):
         self._actions.append(action)
 
     def transmit(self, flow: Flow, data: bytes, message: Request | Response) -> None:
-        connections = self._outbound.connections
-        takes = connections.takes_answers if isinstance(message, Response) else connections.is_open
-        if not flow.connection or takes(flow):
+        if not flow.connection:
             self._actions.append(Send(flow, data, message))
         elif isinstance(message, Response):
-            self._outbound.send_again(flow, data, message)
+            if self._outbound.connections.takes_answers(flow):
+                self._actions.append(Send(flow, data, message))
+            else:
+                self._outbound.send_again(flow, data, message)
+        elif self._outbound.connections.is_open(flow):
+            self._actions.append(Send(flow, data, message))
         else:
             self.counters["unroutable"] += 1  # an ACK or a CANCEL follows its INVITE and no other way
 

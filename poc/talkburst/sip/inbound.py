@@ -210,6 +210,8 @@ def _is_on_the_way(response: Response, request: Request) -> bool:
     One too many is not meant for us (RFC 3261 8.1.3.3), and another one would lead a forwarded response to wherever
     its sender likes (RFC 4475 3.3.10).
     """
+    if _has_one_via(response) and request.keys().count("via") == 1:  # which is ours
+        return True
     below, ours = response.values("Via")[1:], request.values("Via")[1:]
     if below == ours:
         return True
@@ -217,6 +219,10 @@ def _is_on_the_way(response: Response, request: Request) -> bool:
         return [_hop(parse_via(text)) for text in below] == [_hop(parse_via(text)) for text in ours]
     except HeaderError:
         return False
+
+
+def _has_one_via(response: Response) -> bool:
+    return "via" not in response.repeated() and "," not in response.first_values().get("via", "")
 
 
 def _hop(via: Via) -> tuple[str, str, str]:

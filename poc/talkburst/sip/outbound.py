@@ -86,28 +86,46 @@ class Outbound:
             leaves = engine.leaving(default, transport, target.host) or leaves
         return Route(default) if leaves is None else Route(leaves, target=target)
 
-    def prepare(self, request: Request, source: Listener, mark: str = "") -> Request:
-        """The copy that is sent: with a Via of `source`, a fresh branch that ends in `mark`, and Max-Forwards."""
+    def prepare(self, request: Request, source: Listener, branch: str) -> Request:
+        """The copy that is sent: with a Via of `source` and this branch, and Max-Forwards."""
+        endless = request.get("Max-Forwards") is None
         sent = request.copy()
-        host, port = source.advertised
-        branch = BRANCH + self._engine.token() + mark
-        sent.prepend("Via", Via(source.transport, bracketed(host), port, {"branch": branch, "rport": None}))
-        if sent.get("Max-Forwards") is None:
+        sent.prepend("Via", f"SIP/2.0/{source.transport} {source.sent_by};branch={branch};rport")
+        if endless:
             sent.set("Max-Forwards", 70)
         return sent
 
+    def fresh_branch(self, mark: str = "") -> str:
+        """One that ends in `mark`."""
+        return BRANCH + self._engine.token() + mark
+
+    def at_once(self, route: Route, sent: Request) -> Flow | None:
+        """The flow of a request that has neither a name nor a connection to wait for; None for any other."""
+        source, flow, target = route
+        if target is None:
+            return flow if flow is not None and (not flow.connection or self.connections.is_open(flow)) else None
+        if source.reliable or not target.is_literal or not self._fits(source, sent):
+            return None
+        assert target.port is not None
+        return _flow_to(source, (target.host, target.port))
+
+    def _fits(self, source: Listener, sent: Request) -> bool:
+        """Whether a request may go by UDP (RFC 3261 18.1.1), for its size or for want of TCP."""
+        return self._engine.sibling(source, "TCP") is None or len(sent.to_bytes()) <= LARGEST_DATAGRAM
+
     def depart(self, route: Route, sent: Request, routed: Routed, now: float, *, patience: float | None = None) -> None:
         """Tell `routed` the flow: at once, or when the name is resolved and the connection is up."""
-        source, flow, target = route
-        if target is not None:
+        source, _, target = route
+        flow = self.at_once(route, sent)
+        if flow is not None:
+            routed(flow, now)
+        elif target is not None:
             if target.is_literal:
                 assert target.port is not None
                 self._depart_to(source, (target.host, target.port), sent, routed, now, target.domain)
             else:
                 until = None if patience is None else now + patience
                 self._resolve(target, Lookup(source, target.domain, sent, routed, until))
-        elif flow is not None and (not flow.connection or self.connections.is_open(flow)):
-            routed(flow, now)
         else:
             # Not at once: the caller has not got hold of its transaction yet.
             self._engine.agenda.schedule(now, partial(routed, None))
@@ -278,7 +296,7 @@ class Outbound:
             self.connections.reach(source, remote, routed, now, domain=domain)
             return
         stream = self._engine.sibling(source, "TCP")
-        if stream is None or len(sent.to_bytes()) <= LARGEST_DATAGRAM or self._takes_no_tcp(stream, remote, now):
+        if stream is None or self._fits(source, sent) or self._takes_no_tcp(stream, remote, now):
             routed(_flow_to(source, remote), now)
             return
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from talkburst.sip.defects import defects
 from talkburst.sip.engine import Engine
 from talkburst.sip.flow import Flow
+from talkburst.sip.headers.names import header_key
 from talkburst.sip.message import Request, response_to
 from talkburst.sip.methods import KNOWN_METHODS
 from talkburst.sip.recent import Recent
@@ -119,12 +120,15 @@ class Uas:
             return 404, None, []
         if self._merged.seen(request, now):
             return 482, "Merged Request", []
-        unsupported = [tag for tag in request.values("Require") if tag not in self._supported]
-        if unsupported:
-            return 420, None, [("Unsupported", ", ".join(unsupported))]
-        encodings = {encoding.lower() for encoding in request.values("Content-Encoding")}
-        if request.body and encodings - {"identity"}:
-            return 415, None, [("Accept-Encoding", "identity")]
+        there = request.first_values()
+        if "require" in there:
+            unsupported = [tag for tag in request.values("Require") if tag not in self._supported]
+            if unsupported:
+                return 420, None, [("Unsupported", ", ".join(unsupported))]
+        if request.body and "content-encoding" in there:
+            encodings = {encoding.lower() for encoding in request.values("Content-Encoding")}
+            if encodings - {"identity"}:
+                return 415, None, [("Accept-Encoding", "identity")]
         return None
 
     def _on_options(self, transaction: ServerTransaction, request: Request, now: float) -> None:
@@ -157,9 +161,10 @@ class Uas:
         content_type: str | None = None,
     ) -> None:
         """Sends a response with the transaction's To tag and our Server header. `reason` None: the standard phrase."""
-        response = response_to(transaction.request, status, reason, to_tag=transaction.to_tag, headers=headers)
-        if self._software and response.get("Server") is None:
-            response.set("Server", self._software)
+        own = list(headers)
+        if self._software and not any(header_key(name) == "server" for name, _ in own):
+            own.append(("Server", self._software))
+        response = response_to(transaction.request, status, reason, to_tag=transaction.to_tag, headers=own)
         if body:
             response.set_body(body, content_type)
         self._engine.respond(transaction, response, now)

@@ -50,7 +50,9 @@ class ClientTransaction(Transaction):
         "key",
     )
 
-    def __init__(self, layer: TransactionLayer, request: Request, reliable: bool, handler: ResponseHandler) -> None:
+    def __init__(
+        self, layer: TransactionLayer, key: ClientKey, request: Request, reliable: bool, handler: ResponseHandler
+    ) -> None:
         machine = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
         super().__init__(layer, machine, request, reliable)
         self._handler: ResponseHandler | None = handler
@@ -59,7 +61,7 @@ class ClientTransaction(Transaction):
         self._cancelled = False
         self._data = b""
         self._departed: Callable[[float], None] | None = None
-        self.key: ClientKey = client_key(request)
+        self.key = key
         self.flow: Flow | None = None  # None until the next hop has an address
         self.alternative: Flow | None = None  # by UDP, when the request went by TCP for its size alone
         self.failover: Failover | None = None  # when its next hop is a name, and that stands for several targets
@@ -89,7 +91,7 @@ class ClientTransaction(Transaction):
         self._layer.transmit(flow, self._data, self.request)
         if self.reliable:
             self._data = b""  # it is not sent again
-        if self.alternative is None and (self.failover is None or not self.failover.untried):
+        if self.request.body and self.alternative is None and (self.failover is None or not self.failover.untried):
             self.request = self.request.head()  # nor put into words again
         self._enter(now)
         self._tell_departed(now)
@@ -110,7 +112,8 @@ class ClientTransaction(Transaction):
         return remains
 
     def _remains(self, now: float) -> ClientTransaction:
-        remains = ClientTransaction(self._layer, self.request.head(), self.reliable, lambda outcome, now: None)
+        request = self.request.head()
+        remains = ClientTransaction(self._layer, self.key, request, self.reliable, lambda outcome, now: None)
         remains.flow, remains.state = self.flow, self.state
         remains._enter(now)
         return remains

@@ -20,7 +20,11 @@ def client_key(message: Request | Response) -> ClientKey:
 
     A response belongs to the client transaction with its top Via branch and its CSeq method.
     """
-    return f"{(message.via.params.get('branch') or '').lower()} {message.cseq.method}"
+    return key_of_branch(message.via.params.get("branch") or "", message.cseq.method)
+
+
+def key_of_branch(branch: str, method: str) -> ClientKey:
+    return f"{branch.lower()} {method}"
 
 
 def server_key(request: Request) -> ServerKey:

@@ -11,7 +11,7 @@ from talkburst.sip.flow import Flow
 from talkburst.sip.message import Request, Response
 from talkburst.sip.timers import Timer, Timers
 from talkburst.sip.transaction.client import ClientTransaction, Outcome, cancel_of
-from talkburst.sip.transaction.key import ClientKey, ServerKey
+from talkburst.sip.transaction.key import ClientKey, ServerKey, client_key
 from talkburst.sip.transaction.ways import Ways
 
 if TYPE_CHECKING:
@@ -75,8 +75,9 @@ class TransactionLayer:
         """A CANCEL is a transaction of its own, with the branch of its INVITE (RFC 3261 9.1)."""
         assert transaction.flow is not None
         request = cancel_of(transaction.request, reason)
-        cancel = ClientTransaction(self, request, transaction.reliable, lambda outcome, now: None)
-        self.clients[cancel.key] = cancel
+        key = client_key(request)
+        cancel = ClientTransaction(self, key, request, transaction.reliable, lambda outcome, now: None)
+        self.clients[key] = cancel
         cancel.start(transaction.flow, now)
 
     def server_ended(self, transaction: ServerTransaction) -> None:

@@ -20,7 +20,12 @@ class Ways:
 
     def add(self, transaction: ClientTransaction) -> None:
         assert transaction.flow is not None
-        self._by_way.setdefault(_way(transaction.flow), {})[transaction.key] = transaction
+        way = _way(transaction.flow)
+        there = self._by_way.get(way)
+        if there is None:
+            self._by_way[way] = {transaction.key: transaction}
+        else:
+            there[transaction.key] = transaction
 
     def remove(self, transaction: ClientTransaction) -> None:
         """Nothing happens when it has not sent anything."""
