@@ -15,14 +15,16 @@ from contextlib import ExitStack
 from functools import partial
 
 from talkburst.sip.actions import Action, Connect, Disconnect, Resolve, Send
-from talkburst.sip.flow import Address, Flow, Listener, plain_host
+from talkburst.sip.flow import Address, Flow, Listener
 from talkburst.sip.inbound import Inbound
+from talkburst.sip.listeners import Listeners
 from talkburst.sip.locating import Located
 from talkburst.sip.message import Request, Response
 from talkburst.sip.message_limits import MessageLimits
 from talkburst.sip.next_hop import Hosts
 from talkburst.sip.outbound import Outbound
 from talkburst.sip.parser import Malformed
+from talkburst.sip.response_connections import ResponseConnections
 from talkburst.sip.timers import Timers
 from talkburst.sip.transaction.client import ClientTransaction, Failure, Outcome, ResponseHandler
 from talkburst.sip.transaction.key import key_of_branch
@@ -85,60 +87,31 @@ class Engine(TransactionLayer):
         self.most_transactions = MOST_TRANSACTIONS
         self.message_limits = MessageLimits()
         self.retry_after = RETRY_AFTER
-        self._listeners: dict[tuple[str, str], Listener] = {}
-        self._own_addresses: set[Address] = set()
+        self.sides = Listeners()
         self._actions: list[Action] = []
         self._inbound = Inbound(self)
         self._outbound = Outbound(self)
+        self._way_back = ResponseConnections(self, self._outbound)
 
     # Listeners
 
     def add_listener(self, listener: Listener) -> None:
-        host, port = listener.advertised
-        self._listeners[listener.name, listener.transport] = listener
-        self._own_addresses.add((plain_host(host), port))
+        self.sides.add(listener)
 
     def listener(self, name: str | None = None, transport: str | None = None) -> Listener:
         """The listener of that name and transport, by default the first one; KeyError when there is none."""
-        for listener in self._listeners.values():
-            if name in (None, listener.name) and transport in (None, listener.transport):
-                return listener
-        raise KeyError(f"no listener {name or ''} {transport or ''}".rstrip())
+        return self.sides.find(name, transport)
 
     def sibling(self, listener: Listener, transport: str) -> Listener | None:
         """The listener of the same name that speaks `transport`."""
-        return self._listeners.get((listener.name, transport))
-
-    def leaving(self, listener: Listener, transport: str, host: str) -> Listener | None:
-        """The listener of the same side that speaks `transport` and reaches an address of the family of `host`.
-
-        A side is what has one name, or that name and a number behind a slash.
-        """
-        exact = self._listeners.get((listener.name, transport))
-        if exact is not None and exact.reaches(host):
-            return exact
-        for other in self._side(listener):
-            if other.transport == transport and other.reaches(host):
-                return other
-        return None
-
-    def abilities(self, listener: Listener) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """The transports and the IP versions that the side of `listener` speaks, its own first."""
-        side = [listener, *self._side(listener)]
-        transports = tuple(dict.fromkeys(each.transport for each in side))
-        families = tuple(version for version, host in ((6, "::"), (4, "")) if any(each.reaches(host) for each in side))
-        return transports, families
-
-    def _side(self, listener: Listener) -> list[Listener]:
-        side = listener.name.partition("/")[0]
-        return [each for (name, _), each in self._listeners.items() if name.partition("/")[0] == side]
+        return self.sides.sibling(listener, transport)
 
     def listeners(self) -> Iterable[Listener]:
-        return self._listeners.values()
+        return self.sides.every()
 
     def is_own_address(self, host: str, port: int) -> bool:
         """Whether one of our listeners advertises this host and port."""
-        return (plain_host(host), port) in self._own_addresses
+        return self.sides.is_own_address(host, port)
 
     def source(
         self, request: Request, *, listener: str | None = None, next_hop: Uri | None = None, flow: Flow | None = None
@@ -297,16 +270,7 @@ class Engine(TransactionLayer):
         Retransmissions of their requests get the 500 as well; over a connection there are none, and the transaction has
         ended with the response. A response to INVITE stays: none is our own.
         """
-        transactions = {id(each.data): each for each in self.servers.values() if each.final_sent}
-        for flow, data, promise in promises:
-            if not isinstance(promise, Response) or promise.cseq.method == "INVITE":
-                continue
-            self.counters["withdrawn"] += 1
-            transaction, failure = transactions.get(id(data)), self._inbound.failure(promise)
-            if transaction is not None:
-                transaction.replace(failure)
-            else:
-                self.transmit(flow, failure.to_bytes(), failure)
+        self._inbound.withdraw(promises)
 
     # Requests without a transaction
 
@@ -344,7 +308,7 @@ class Engine(TransactionLayer):
             if self._outbound.connections.takes_answers(flow):
                 self._actions.append(Send(flow, data, message))
             else:
-                self._outbound.send_again(flow, data, message)
+                self._way_back.send(flow, data, message)
         elif self._outbound.connections.is_open(flow):
             self._actions.append(Send(flow, data, message))
         else:

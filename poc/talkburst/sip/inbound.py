@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from talkburst.sip.actions import Send
 from talkburst.sip.first_look import ENDING
 from talkburst.sip.flow import Flow, default_port
 from talkburst.sip.headers import HeaderError, Via, parse_via
@@ -149,7 +150,20 @@ class Inbound:
                 transaction.respond(self._answer(transaction.request, 500, to_tag=transaction.to_tag), now)
             raise
 
-    def failure(self, promise: Response) -> Response:
+    def withdraw(self, promises: Iterable[Send]) -> None:
+        """Answer 500 in place of final responses that have not left, wherever they are kept."""
+        transactions = {id(each.data): each for each in self._engine.servers.values() if each.final_sent}
+        for flow, data, promise in promises:
+            if not isinstance(promise, Response) or promise.cseq.method == "INVITE":
+                continue
+            self._engine.counters["withdrawn"] += 1
+            transaction, failure = transactions.get(id(data)), self._failure(promise)
+            if transaction is not None:
+                transaction.replace(failure)
+            else:
+                self._engine.transmit(flow, failure.to_bytes(), failure)
+
+    def _failure(self, promise: Response) -> Response:
         """A 500 in place of another response to the same request."""
         headers: list[tuple[str, object]] = [(name, each) for name in COPIED for each in promise.get_all(name)]
         if self._engine.software:

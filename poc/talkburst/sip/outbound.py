@@ -6,16 +6,14 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from talkburst.sip.actions import Resolve, Send
+from talkburst.sip.actions import Resolve
 from talkburst.sip.connections import Connections, Routed
-from talkburst.sip.domain_identity import identity_of
 from talkburst.sip.failover import LONGEST, Avoided, Failover
-from talkburst.sip.flow import Address, Flow, Listener, bracketed, default_port, unbracketed
+from talkburst.sip.flow import Address, Flow, Listener, bracketed
 from talkburst.sip.headers import HeaderError, Via
 from talkburst.sip.locating import Located, Wanted
-from talkburst.sip.message import Request, Response
+from talkburst.sip.message import Request
 from talkburst.sip.next_hop import Target, deciding_uri, target_of
-from talkburst.sip.parser import parse_message
 from talkburst.sip.sips import is_sips, names_sips
 from talkburst.sip.transaction.client import ClientTransaction, Failure, Outcome
 from talkburst.sip.transaction.key import ClientKey, client_key
@@ -72,7 +70,7 @@ class Outbound:
             source = engine.listener(name or flow.listener, flow.transport)
             return Route(source) if secure and flow.transport != "TLS" else Route(source, flow=flow)
         default = engine.listener(name)
-        usual = engine.usual if engine.sibling(default, engine.usual) is not None else default.transport
+        usual = engine.usual if engine.sides.sibling(default, engine.usual) is not None else default.transport
         try:
             uri = next_hop if next_hop is not None else deciding_uri(request)
             target = target_of(uri, engine.hosts, usual, secure=secure)
@@ -81,9 +79,9 @@ class Outbound:
         if target is None:
             return Route(default)
         transport = "TLS" if target.secure else target.transport or usual
-        leaves = engine.sibling(default, transport)
+        leaves = engine.sides.sibling(default, transport)
         if target.is_literal and (leaves is None or not leaves.reaches(target.host)):
-            leaves = engine.leaving(default, transport, target.host) or leaves
+            leaves = engine.sides.leaving(default, transport, target.host) or leaves
         return Route(default) if leaves is None else Route(leaves, target=target)
 
     def prepare(self, request: Request, source: Listener, branch: str) -> Request:
@@ -111,7 +109,7 @@ class Outbound:
 
     def _fits(self, source: Listener, sent: Request) -> bool:
         """Whether a request may go by UDP (RFC 3261 18.1.1), for its size or for want of TCP."""
-        return self._engine.sibling(source, "TCP") is None or len(sent.to_bytes()) <= LARGEST_DATAGRAM
+        return self._engine.sides.sibling(source, "TCP") is None or len(sent.to_bytes()) <= LARGEST_DATAGRAM
 
     def depart(self, route: Route, sent: Request, routed: Routed, now: float, *, patience: float | None = None) -> None:
         """Tell `routed` the flow: at once, or when the name is resolved and the connection is up."""
@@ -125,15 +123,15 @@ class Outbound:
                 self._depart_to(source, (target.host, target.port), sent, routed, now, target.domain)
             else:
                 until = None if patience is None else now + patience
-                self._resolve(target, Lookup(source, target.domain, sent, routed, until))
+                self.resolve(target, Lookup(source, target.domain, sent, routed, until))
         else:
             # Not at once: the caller has not got hold of its transaction yet.
             self._engine.agenda.schedule(now, partial(routed, None))
 
-    def _resolve(self, target: Target, lookup: Lookup) -> None:
+    def resolve(self, target: Target, lookup: Lookup) -> None:
         self._resolve_number += 1
         self._resolving[self._resolve_number] = lookup
-        transports, families = self._engine.abilities(lookup.source)
+        transports, families = self._engine.sides.abilities(lookup.source)
         if target.secure:
             transports = ("TLS",)
         wanted = Wanted(target.host, target.port, target.transport, transports, families)
@@ -141,7 +139,7 @@ class Outbound:
 
     def resolved(self, token: int, targets: Iterable[Located], now: float) -> None:
         """A name is resolved: the first target for which there is a listener, then the next ones."""
-        lookup, leaving = self._resolving.pop(token), self._engine.leaving
+        lookup, leaving = self._resolving.pop(token), self._engine.sides.leaving
         reachable = [each for each in targets if leaving(lookup.source, each.transport, each.address[0]) is not None]
         if not reachable:
             lookup.routed(None, now)
@@ -158,7 +156,7 @@ class Outbound:
         if target is None or now > failover.until:
             lookup.routed(None, now)
             return
-        leaves = engine.leaving(lookup.source, target.transport, target.address[0])
+        leaves = engine.sides.leaving(lookup.source, target.transport, target.address[0])
         assert leaves is not None
 
         def arrived(flow: Flow | None, now: float) -> None:
@@ -217,59 +215,7 @@ class Outbound:
         self._engine.counters["next_target"] += 1
         self._engine.on_next_target(failed, outcome, request)
 
-    # Responses whose connection is gone
-
-    def send_again(self, flow: Flow, data: bytes, response: Response) -> None:
-        """The connection a request came on is gone: its response opens one to where it came from, and to the port in
-        the Via (RFC 3261 18.2.2); where that fails, to whom the Via names (RFC 3263 5).
-
-        DEVIATION(RFC 3261 18.2.2): the last only for whom `Engine.believes`. Anybody else would have us connect to
-        whatever he likes, behind our firewall too, and say there what he wrote.
-        """
-        engine, sent = self._engine, parse_message(data)  # of a repeated response only the bytes are left
-        assert isinstance(sent, Response)
-        try:
-            via = sent.via
-        except HeaderError:
-            engine.counters["unroutable"] += 1  # a Via that cannot be read names no other way than the connection
-            return
-        source, believed = engine.listener(flow.listener, flow.transport), engine.believes(flow)
-        # `received`, where there is one, is where it came from
-        remote, domain = (flow.remote[0], via.port or default_port(flow.transport)), identity_of(via.host)
-        open_already = self.connections.find(source, remote, domain)
-        if open_already is not None:
-            engine.act(Send(open_already, data, response))
-            return
-
-        def located(flow: Flow | None, now: float) -> None:
-            if flow is None:
-                engine.counters["unroutable"] += 1
-            else:
-                engine.transmit(flow, data, response)
-
-        def routed(flow: Flow | None, now: float) -> None:
-            if flow is not None:
-                engine.transmit(flow, data, response)
-            elif believed:
-                self._find_sent_by(via, source, remote, located, now)
-            else:
-                located(None, now)
-
-        self.connections.expect(source, remote, routed, domain)
-
-    def _find_sent_by(self, via: Via, source: Listener, tried: Address, routed: Routed, now: float) -> None:
-        """RFC 3263 5: by the sent-by of a Via, over the transport that the request came by."""
-        host = unbracketed(via.host).lower()
-        target = self._engine.hosts.find(host, via.port) or Target(host, via.port, source.transport)
-        if not target.is_literal:
-            self._resolve(target._replace(transport=source.transport), Lookup(source, host, None, routed))
-            return
-        address = (target.host, target.port or default_port(source.transport))
-        leaves = self._engine.leaving(source, source.transport, target.host)
-        if leaves is None or address == tried:
-            routed(None, now)
-        else:
-            self.connections.reach(leaves, address, routed, now, domain=host)
+    # A large request by UDP after all
 
     def give_up(self, transaction: ClientTransaction, now: float) -> None:
         """The way a request went is closed: the transaction fails, unless UDP will do and nothing came back yet."""
@@ -295,7 +241,7 @@ class Outbound:
         if source.reliable:
             self.connections.reach(source, remote, routed, now, domain=domain)
             return
-        stream = self._engine.sibling(source, "TCP")
+        stream = self._engine.sides.sibling(source, "TCP")
         if stream is None or self._fits(source, sent) or self._takes_no_tcp(stream, remote, now):
             routed(_flow_to(source, remote), now)
             return
