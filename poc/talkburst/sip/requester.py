@@ -22,6 +22,7 @@ from typing import Final
 
 from talkburst.sip.digest import DigestClient, is_supported
 from talkburst.sip.engine import Engine
+from talkburst.sip.flow import Flow
 from talkburst.sip.headers import AuthHeader, HeaderError, parse_auth
 from talkburst.sip.message import Request, Response
 from talkburst.sip.transaction.client import ClientTransaction, Failure, ResponseHandler
@@ -108,6 +109,11 @@ class Attempt:
         self._stale = 0
         self._used: Known = {}
         self._transaction: ClientTransaction | None = None
+
+    @property
+    def flow(self) -> Flow | None:
+        """By which way it left, the last time; None while that is not known."""
+        return None if self._transaction is None else self._transaction.flow
 
     def abandon(self, now: float) -> None:
         """Whoever asked is no more: nothing is sent again, and the handler is not called."""

@@ -60,6 +60,7 @@ class PocClient:
     ) -> None:
         routes = [("Route", route) for route in account.routes]
         listener = engine.source(Request("REGISTER", account.registrar, routes))
+        engine.believes = self._knows
         if listener.reliable:
             engine.on_lost = self._on_connection_lost
         contact = account.contact_uri(listener.sent_by, listener.transport)
@@ -185,6 +186,10 @@ class PocClient:
             stop(now, over)
 
     # The registration and its reg event
+
+    def _knows(self, flow: Flow) -> bool:
+        """Whether it is the home network that is at the other end, and no stranger who has found our port."""
+        return flow.remote == self._registration.registrar
 
     def _on_connection_lost(self, flow: Flow, now: float) -> None:
         """RFC 5626 4.5: whatever reached us by it needs another one."""

@@ -10,9 +10,10 @@ from talkburst.sip.agenda import Agenda, Alarm
 from talkburst.sip.asked_duration import AskedDuration, stated_seconds
 from talkburst.sip.backoff import Backoff, renewal, retry_after
 from talkburst.sip.dialog import with_tag
+from talkburst.sip.flow import Address
 from talkburst.sip.headers import AuthHeader, HeaderError, NameAddr, parse_delta_seconds, parse_name_addrs
 from talkburst.sip.message import Request, Response
-from talkburst.sip.requester import CHALLENGES, Requester, is_answerable
+from talkburst.sip.requester import CHALLENGES, Attempt, Requester, is_answerable
 from talkburst.sip.transaction.client import Failure
 from talkburst.sip.uri import SipUri
 from talkburst.ua.account import Account, address
@@ -61,7 +62,10 @@ class Registration:
         self._lost_at: float | None = None
         self._alarm: Alarm | None = None
         self._left: Callable[[float], None] | None = None
+        self._attempt: Attempt | None = None
         self.state = State.IDLE
+        self.registrar: Address | None = None
+        """Where the home network is: the next hop that brought the last 200."""
         self.expires_at: float | None = None
         self.associated: list[NameAddr] = []
         """P-Associated-URI: the user's identities, the default one first, barred ones left out."""
@@ -151,7 +155,7 @@ class Registration:
         if account.initial_authorization:
             request.add("Authorization", self._nothing_answered())
         request.add("User-Agent", account.user_agent)
-        self._requester.send(request, self._answered, now, next_cseq=self._next_cseq)
+        self._attempt = self._requester.send(request, self._answered, now, next_cseq=self._next_cseq)
 
     def _next_cseq(self) -> int:
         self._cseq += 1
@@ -195,6 +199,8 @@ class Registration:
     def _accepted(self, response: Response, now: float) -> None:
         self._backoff.reset()
         self._asked.accepted()
+        flow = self._attempt.flow if self._attempt is not None else None
+        self.registrar = None if flow is None else flow.remote
         granted = self._granted(response)
         self.expires_at = now + granted
         self.associated = _addresses(response, "P-Associated-URI")
