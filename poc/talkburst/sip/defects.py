@@ -7,7 +7,7 @@ authenticated who asks (RFC 3261 10.3).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from talkburst.sip.headers.grammar import HeaderError
 from talkburst.sip.message import SIP_VERSION, Message, Request, Response
@@ -46,7 +46,7 @@ SINGLE = (
     "min-expires",
 )
 
-_SINGLE = frozenset(SINGLE)
+_SINGLE: Final = frozenset(SINGLE)
 
 # What a role reads by the time it acts. Anything else stays unread, so an odd Date or Warning hurts nobody.
 _READ_BY_ALL: dict[str, Callable[[Message], object]] = {
@@ -95,7 +95,7 @@ def _is_right(message: Request | Response, role: Role) -> bool:
 
     What is read stays read: a right message is read no second time. False and an error only mean a closer look.
     """
-    if message.version != SIP_VERSION or not _SINGLE.isdisjoint(message.repeated()):
+    if message.version != SIP_VERSION or message.repeats_one_of(_SINGLE):
         return False
     message.read(role != "proxy")
     if not isinstance(message, Request):

@@ -3,8 +3,9 @@
 import enum
 from dataclasses import dataclass
 
+from talkburst.sip.header_fields import HeaderFields
 from talkburst.sip.headers.grammar import HeaderError
-from talkburst.sip.parser import Malformed, declared_length, malformed, parse_head, split_header_lines
+from talkburst.sip.parser import Malformed, declared_length, malformed, parse_head, read_fields
 
 # The first byte of a TLS connection, and of no message (RFC 8446 5.1).
 TLS_HANDSHAKE = 0x16
@@ -101,9 +102,10 @@ class StreamFramer:
             return None
         head = bytes(self._buffer[:end])
         # Only Content-Length decides where a message ends; whatever else is wrong with it is for its reader.
-        lines, _ = split_header_lines(head.decode("utf-8", "surrogateescape").partition("\r\n")[2])
+        fields = HeaderFields()
+        read_fields(fields, head.decode("utf-8", "surrogateescape").partition("\r\n")[2])
         try:
-            length = declared_length([value for _, key, value, _ in lines if key == "content-length"])
+            length = declared_length(fields.get_all("content-length"))
         except HeaderError as error:
             return _fault(head, str(error), 400, "RFC 3261 20.14")
         if length is None:

@@ -1,36 +1,52 @@
 """The header fields of a message: kept as they came, written as they came. RFC 3261 7.3."""
 
 from collections.abc import Iterator, Set
+from typing import Final
 
-from talkburst.sip.headers.grammar import split_commas
+from talkburst.sip.headers.grammar import BLANK, split_commas
 from talkburst.sip.headers.names import NEVER_SPLIT, header_key
 
-HeaderLine = tuple[str, str, str, str]
-"""One header field: name as received, with its colon; full lower-case name, its key; value, unfolded and stripped; what
-goes on the wire, folds included, without the last line break. No class of its own: ten to twenty are made of each
-message."""
+NOTHING_REPEATED: Final[dict[str, list[str]]] = {}
+"""That of all messages in which each field comes once; nobody changes it."""
 
 
 class HeaderFields:
-    """Header fields in their order. A field is found by any spelling of its name."""
+    """Header fields in their order. A field is found by any spelling of its name.
 
-    __slots__ = ("_firsts", "_lines", "_repeated")
+    Two lists side by side and no object for a field: ten to twenty would be made of each message, and most are only
+    written again.
+    """
 
-    _lines: list[HeaderLine]
-    _firsts: dict[str, str] | None  # the value of the first field of each key; None when a field was changed since
+    __slots__ = ("_firsts", "_keys", "_lines", "_repeated")
+
+    _keys: list[str]  # the full lower-case name of each field
+    _lines: list[str]  # each field as it goes on the wire, folds included, without the last line break
+    _firsts: dict[str, str] | None  # the value of the first field of each key; None until it is asked for
     _repeated: dict[str, list[str]]  # all values of each key that comes more than once; as old as `_firsts`
+
+    def __init__(self) -> None:
+        self._keys = []
+        self._lines = []
+        self._firsts = None
+        self._repeated = NOTHING_REPEATED
 
     def header_lines(self) -> Iterator[tuple[str, str]]:
         """Every header field in order: name as received, value."""
-        return iter([(name[:-1], value) for name, _, value, _ in self._lines])
+        return iter([(name_of(line), value_of(line)) for line in self._lines])
 
     def keys(self) -> list[str]:
         """The full lower-case name of every header field in order."""
-        return [key for _, key, _, _ in self._lines]
+        return self._keys.copy()
 
     def get(self, name: str) -> str | None:
         """The value of the first field of that name, unfolded and stripped."""
-        return self.first_values().get(header_key(name))
+        key = header_key(name)
+        firsts = self._firsts
+        if firsts is None:
+            if key not in self._keys:
+                return None
+            firsts = self.first_values()
+        return firsts.get(key)
 
     def get_all(self, name: str) -> list[str]:
         """The values of all fields of that name, one a header line."""
@@ -56,114 +72,166 @@ class HeaderFields:
         self.first_values()
         return self._repeated.keys()
 
+    def repeats_one_of(self, keys: frozenset[str]) -> bool:
+        """Whether one of these full lower-case names comes more than once."""
+        self.first_values()
+        return len(self._repeated) > 0 and not keys.isdisjoint(self._repeated)
+
     def first_values(self) -> dict[str, str]:
         """The value of the first field of each full lower-case name; for reading only."""
         firsts = self._firsts
         if firsts is None:
-            firsts = self._firsts = {key: value for _, key, value, _ in reversed(self._lines)}
-            self._repeated = {} if len(firsts) == len(self._lines) else _repeated(self._lines, firsts)
+            firsts = self._firsts = {}
+            self._repeated = NOTHING_REPEATED
+            for key, line in zip(self._keys, self._lines, strict=True):
+                value = value_of(line)
+                if key in firsts:
+                    self._repeated = with_another(self._repeated, key, firsts[key], value)
+                else:
+                    firsts[key] = value
         return firsts
 
     def set(self, name: str, value: object) -> None:
         """Puts one field of that name where the first one stood, or at the end, and drops the others."""
-        new = header_line(name, value)
-        key = new[1]
-        position = self._index(key)
-        if position is None:
-            self._lines.append(new)
+        key, text = header_key(name), one_line(str(value))
+        keys, lines = self._keys, self._lines
+        if key in keys:
+            position = keys.index(key)
+            lines[position] = f"{name}: {text}"
+            if key in keys[position + 1 :]:
+                self._drop(key, position)
         else:
-            below = self._lines[position + 1 :]
-            self._lines[position:] = [new, *[line for line in below if line[1] != key]]
-        self._forget(key)
+            keys.append(key)
+            lines.append(f"{name}: {text}")
+        self._now(key, text)
 
     def add(self, name: str, value: object) -> None:
         """Appends a field after the last of that name, or at the end."""
-        new = header_line(name, value)
-        position = len(self._lines)
-        for index, line in enumerate(self._lines):
-            if line[1] == new[1]:
-                position = index + 1
-        self._lines.insert(position, new)
-        self._forget(new[1])
+        key, text = header_key(name), one_line(str(value))
+        position = len(self._keys)
+        new = key not in self._keys
+        if not new:
+            for index, other in enumerate(self._keys):
+                if other == key:
+                    position = index + 1
+        self._insert(position, key, f"{name}: {text}", text if new else None)
 
     def prepend(self, name: str, value: object) -> None:
         """Puts a field before the first of that name, or before all others."""
-        new = header_line(name, value)
-        self._lines.insert(self._index(new[1]) or 0, new)
-        self._forget(new[1])
+        key, text = header_key(name), one_line(str(value))
+        if key in self._keys:
+            self._insert(self._keys.index(key), key, f"{name}: {text}", None)
+        else:
+            self._insert(0, key, f"{name}: {text}", text)
 
     def remove(self, name: str) -> None:
         """Drops all fields of that name."""
         key = header_key(name)
-        self._lines = [line for line in self._lines if line[1] != key]
-        self._forget(key)
+        if key in self._keys:
+            self._drop(key, None)
+        self._now(key, None)
 
     def remove_first(self, name: str, number: int = 1) -> None:
         """Drops the first elements of the fields of that name: the top Via, the first Routes."""
         key = header_key(name)
-        while number > 0 and (index := self._index(key)) is not None:
+        while number > 0 and key in self._keys:
+            index = self._keys.index(key)
             line = self._lines[index]
-            elements = _elements(line)
+            elements = _elements(key, value_of(line))
             if len(elements) > number:
-                self._lines[index] = header_line(line[0][:-1], ", ".join(elements[number:]))
+                self._lines[index] = header_line(name_of(line), ", ".join(elements[number:]))
             else:
-                del self._lines[index]
+                del self._keys[index], self._lines[index]
             number -= max(1, len(elements))
+        self._firsts = None
         self._forget(key)
 
     def replace_first(self, name: str, value: object) -> None:
         """Puts `value` in the place of the first element; without such a field it is prepended."""
         key = header_key(name)
-        index = self._index(key)
-        if index is None:
+        if key in self._keys:
+            self._put_first(key, one_line(str(value)))
+            self._forget(key)
+        else:
             self.prepend(name, value)
-            return
-        line = self._lines[index]
-        self._lines[index] = header_line(line[0][:-1], ", ".join([one_line(str(value)), *_elements(line)[1:]]))
-        self._forget(key)
 
-    def _index(self, key: str) -> int | None:
-        """Where the first field of that name stands."""
-        for index, line in enumerate(self._lines):
-            if line[1] == key:
-                return index
-        return None
+    def _put_first(self, key: str, text: str) -> None:
+        """`text` in the place of the first element of the first field, of which there is one."""
+        firsts = self.first_values()
+        value = firsts[key]
+        if "," in value:
+            text = ", ".join([text, *_elements(key, value)[1:]]).strip(BLANK)
+        index = self._keys.index(key)
+        self._lines[index] = f"{name_of(self._lines[index])}: {text}"
+        firsts[key] = text
+        if key in self._repeated:
+            self._repeated = {**self._repeated, key: [text, *self._repeated[key][1:]]}
+
+    def _drop(self, key: str, kept: int | None) -> None:
+        """Takes out all fields of that name but the one at `kept`."""
+        left = [index for index, other in enumerate(self._keys) if other != key or index == kept]
+        self._keys = [self._keys[index] for index in left]
+        self._lines = [self._lines[index] for index in left]
+
+    def _insert(self, position: int, key: str, line: str, only: str | None) -> None:
+        """`only` is the value when no other field has that name."""
+        self._keys.insert(position, key)
+        self._lines.insert(position, line)
+        if only is None:
+            self._firsts = None
+        self._now(key, only)
+
+    def _now(self, key: str, value: str | None) -> None:
+        """The one field of that name has this value now; None: there is none."""
+        firsts = self._firsts
+        if firsts is not None:
+            if key in self._repeated:
+                self._firsts = None
+            elif value is not None:
+                firsts[key] = value
+            elif key in firsts:
+                del firsts[key]
+        self._forget(key)
 
     def _forget(self, key: str) -> None:
         """The fields of that name are others now."""
-        self._firsts = None
 
 
-def _repeated(lines: list[HeaderLine], firsts: dict[str, str]) -> dict[str, list[str]]:
-    repeated: dict[str, list[str]] = {}
-    again = [(key, value) for _, key, value, _ in lines if firsts[key] is not value]
-    if len(again) + len(firsts) != len(lines):  # two values are one and the same object
-        again, seen = [], set[str]()
-        for _, key, value, _ in lines:
-            if key in seen:
-                again.append((key, value))
-            seen.add(key)
-    for key, value in again:
-        if key in repeated:
-            repeated[key].append(value)
-        else:
-            repeated[key] = [firsts[key], value]
+def with_another(repeated: dict[str, list[str]], key: str, first: str, value: str) -> dict[str, list[str]]:
+    """What comes more than once, when `value` comes after `first`."""
+    if repeated is NOTHING_REPEATED:
+        repeated = {}
+    if key in repeated:
+        repeated[key].append(value)
+    else:
+        repeated[key] = [first, value]
     return repeated
 
 
-def _elements(line: HeaderLine) -> list[str]:
-    _, key, value, _ = line
-    return [value] if key in NEVER_SPLIT else split_commas(value)
+def name_of(line: str) -> str:
+    """The name of a field as it was received."""
+    return line.partition(":")[0].rstrip(" \t\r\n")
 
 
-def header_line(name: str, value: object) -> HeaderLine:
-    text = one_line(str(value))
-    start = f"{name}:"
-    return start, header_key(name), text, f"{start} {text}"
+def value_of(line: str) -> str:
+    """The value of a field, unfolded (RFC 3261 7.3.1) and stripped."""
+    value = line.partition(":")[2]
+    if "\r" in value:
+        value = " ".join([part.strip(BLANK) for part in value.split("\r\n")])
+    return value.strip(BLANK)
+
+
+def header_line(name: str, value: object) -> str:
+    """A field as it goes on the wire."""
+    return f"{name}: {one_line(str(value))}"
 
 
 def one_line(text: str) -> str:
     """A line break in a value would end the header and begin one of somebody else's choosing."""
     if "\r" in text or "\n" in text:
         text = text.replace("\r\n", " ").replace("\r", " ").replace("\n", " ")
-    return text.strip(" \t")
+    return text.strip(BLANK)
+
+
+def _elements(key: str, value: str) -> list[str]:
+    return [value] if key in NEVER_SPLIT else split_commas(value)

@@ -4,16 +4,18 @@ A message is a start line, header fields and a body.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
-from talkburst.sip.header_fields import HeaderLine, header_line, one_line
+from talkburst.sip.header_fields import header_line, name_of, one_line, value_of
 from talkburst.sip.headers.grammar import HeaderError
+from talkburst.sip.headers.names import header_key
 from talkburst.sip.reasons import REASONS
 from talkburst.sip.typed_headers import TypedHeaders
 from talkburst.sip.uri import Uri, parse_uri
 
 __all__ = ["REASONS", "Message", "Request", "Response", "response_to"]
 
-SIP_VERSION = "SIP/2.0"
+SIP_VERSION: Final = "SIP/2.0"
 
 
 class Message(TypedHeaders):
@@ -50,25 +52,35 @@ class Message(TypedHeaders):
 
     def to_bytes(self) -> bytes:
         """The message as it goes on the wire, always with one right Content-Length."""
-        length = str(len(self.body))
         start = self.start_line
         written = [one_line(start) if "\r" in start or "\n" in start else start]
-        counted = False
-        for name, key, value, line in self._lines:
-            if key != "content-length":
-                written.append(line)
-            elif not counted:
-                written.append(line if value == length else f"{name} {length}")
-                counted = True
-        if not counted:
+        written += self._lines
+        length = str(len(self.body))
+        if "content-length" not in self._keys:
             written.append(f"Content-Length: {length}")
-        return "\r\n".join(written).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + self.body
+        elif self.get_all("content-length") != [length]:
+            written[1:] = self._lines_with_length(length)
+        head = "\r\n".join(written).encode("utf-8", "surrogateescape")
+        return head + b"\r\n\r\n" + self.body
+
+    def _lines_with_length(self, length: str) -> list[str]:
+        """The lines with that Content-Length in the place of the first one, and no other."""
+        lines: list[str] = []
+        counted = False
+        for key, line in zip(self._keys, self._lines, strict=True):
+            if key != "content-length":
+                lines.append(line)
+            elif not counted:
+                lines.append(line if value_of(line) == length else f"{name_of(line)}: {length}")
+                counted = True
+        return lines
 
     def _copy_into(self, copy: "Message") -> None:
         # Typed values can be changed by who holds them, so a copy reads its own.
         copy.version = self.version
+        copy._keys = self._keys.copy()
         copy._lines = self._lines.copy()
-        copy._firsts = self._firsts
+        copy._firsts = None if self._firsts is None else self._firsts.copy()
         copy._repeated = self._repeated
 
 
@@ -157,26 +169,33 @@ def response_to(
     `to_tag` goes into To unless it has a tag already or the status is 100. A 100 gets the Timestamp of the request.
     Works for broken requests too: what is missing is left out, what is broken is copied as it is.
     """
-    lines: list[HeaderLine] = []
-    firsts: dict[str, HeaderLine] = {}
-    for line in request._lines:
-        key = line[1]
+    keys: list[str] = []
+    lines: list[str] = []
+    firsts: dict[str, str] = {}
+    for key, line in zip(request._keys, request._lines, strict=True):
         if key == "via":
+            keys.append(key)
             lines.append(line)
         elif key in _COPIED and key not in firsts:
             firsts[key] = line
     if to_tag is not None and status != 100 and "to" in firsts and not _has_tag(request):
-        name, _, value, _ = firsts["to"]
-        firsts["to"] = header_line(name[:-1], f"{value};tag={to_tag}")
-    lines += [firsts[key] for key in (_COPIED if status == 100 else _COPIED[:-1]) if key in firsts]
-    lines += [header_line(name, value) for name, value in headers]
+        firsts["to"] = header_line(name_of(firsts["to"]), f"{request.first_values()['to']};tag={to_tag}")
+    for key in _IN_ORDER:
+        if key in firsts and (key != "timestamp" or status == 100):
+            keys.append(key)
+            lines.append(firsts[key])
+    for name, value in headers:
+        keys.append(header_key(name))
+        lines.append(header_line(name, value))
     response = Response(status, reason)
+    response._keys = keys
     response._lines = lines
     return response
 
 
-# In the order in which they are written; the last one only into a 100.
-_COPIED = ("from", "to", "call-id", "cseq", "timestamp")
+# What a response has from its request besides the Vias; the last one is for a 100.
+_IN_ORDER: Final = ("from", "to", "call-id", "cseq", "timestamp")
+_COPIED: Final = frozenset(_IN_ORDER)
 
 
 def _has_tag(request: Request) -> bool:

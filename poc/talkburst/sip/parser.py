@@ -6,15 +6,18 @@ in the headers is judged by `talkburst.sip.defects`.
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
-from talkburst.sip.header_fields import HeaderLine
+from talkburst.sip.header_fields import NOTHING_REPEATED, HeaderFields, with_another
 from talkburst.sip.headers.grammar import BLANK, HeaderError, is_token, parse_number
 from talkburst.sip.headers.names import KEYS_WITH_COLON, USUAL_KEYS, header_key
 from talkburst.sip.message import SIP_VERSION, Request, Response
 from talkburst.sip.methods import KNOWN_METHODS
 
-MAX_BODY = 2**31 - 1
-_BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
+MAX_BODY: Final = 2**31 - 1
+_KEEPALIVE: Final = (b"", b"\r", b"\n", b"\x00")  # how such data begins
+_CONTENT_LENGTH: Final = frozenset({"content-length"})
+_BLANK_OR_CONTROL: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
 @dataclass(slots=True)
@@ -33,7 +36,7 @@ class Malformed:
 
 def is_keepalive(data: bytes) -> bool:
     """True when there is nothing but line breaks and NULs: a ping, or what keeps a NAT binding open."""
-    return not data.strip(b"\r\n\x00")
+    return data[:1] in _KEEPALIVE and not data.strip(b"\r\n\x00")
 
 
 def parse_message(data: bytes) -> Request | Response | Malformed:
@@ -52,7 +55,7 @@ def parse_message(data: bytes) -> Request | Response | Malformed:
     try:
         if declared is None:
             length = None
-        elif "content-length" in message.repeated():
+        elif message.repeats_one_of(_CONTENT_LENGTH):
             length = declared_length(message.get_all("content-length"))
         else:
             length = parse_number(declared, MAX_BODY)
@@ -72,13 +75,11 @@ def parse_head(head: bytes) -> Request | Response | Malformed:
     start_line, _, rest = head.decode("utf-8", "surrogateescape").partition("\r\n")
     message, complaint = _start(start_line)
     clause = "RFC 3261 7.1 and 7.2"
-    lines, broken_line = split_header_lines(rest)
-    if not complaint and broken_line:
-        complaint, clause = broken_line, "RFC 3261 7.3"
     if message is None:
         return Malformed(complaint, 400, clause)
-    message._lines = lines
-    message._firsts = None
+    broken_line = read_fields(message, rest)
+    if not complaint and broken_line:
+        complaint, clause = broken_line, "RFC 3261 7.3"
     return malformed(message, complaint, 400, clause) if complaint else message
 
 
@@ -104,23 +105,26 @@ def malformed(message: Request | Response, text: str, status: int, clause: str) 
     return Malformed(text, status, clause, message if answerable else None)
 
 
-def split_header_lines(text: str) -> tuple[list[HeaderLine], str]:
-    """The header lines of a head without its start line, and what is wrong with the first that is none, or nothing."""
+def read_fields(into: HeaderFields, text: str) -> str:
+    """Puts the header lines of a head without its start line into what has none yet.
+
+    What is wrong with the first that is no header line comes back, or nothing; such lines are left out.
+    """
     received = text.split("\r\n") if text else []
     together = "".join(received)  # what is left of line breaks in it is none of CRLF
     odd = "\r" in together or "\n" in together or "\t" in together
     if not odd and ":  " not in text and " \r" not in text and not text.endswith(" "):
         try:
-            return _usual_lines(received), ""
+            _read_usual(into, received)
+            return ""
         except KeyError:  # of a name that is not met all the time, or no name
             pass
     unfolded = received
     if "\r\n " in text or "\r\n\t" in text:
         received, unfolded = _unfold(received)
-    lines: list[HeaderLine] = []
     complaint = ""
     for raw, line in zip(received, unfolded, strict=True):
-        name, colon, value = line.partition(":")
+        name, colon, _ = line.partition(":")
         key = USUAL_KEYS.get(name)
         if key is None:
             name = name.rstrip(BLANK)
@@ -130,17 +134,30 @@ def split_header_lines(text: str) -> tuple[list[HeaderLine], str]:
         if "\n" in line or "\r" in line:
             complaint = complaint or f"a line break that is not CRLF in {line[:40]!r}"
         elif colon:
-            lines.append((f"{name}:", key, value.strip(BLANK), raw))
+            into._keys.append(key)
+            into._lines.append(raw)
         else:
             complaint = complaint or f"{line[:40]!r} is no header"
-    return lines, complaint
+    return complaint
 
 
-def _usual_lines(received: list[str]) -> list[HeaderLine]:
+def _read_usual(into: HeaderFields, received: list[str]) -> None:
     """Lines that are all ``Name: value``. Raises KeyError for a name that is not known; a fold begins with none."""
-    return [
-        (name, KEYS_WITH_COLON[name], value, line) for line in received for name, _, value in (line.partition(" "),)
-    ]
+    keys: list[str] = []
+    firsts: dict[str, str] = {}
+    repeated = NOTHING_REPEATED
+    for line in received:
+        name, _, value = line.partition(" ")
+        key = KEYS_WITH_COLON[name]
+        keys.append(key)
+        if key in firsts:
+            repeated = with_another(repeated, key, firsts[key], value)
+        else:
+            firsts[key] = value
+    into._keys = keys
+    into._lines = received
+    into._firsts = firsts
+    into._repeated = repeated
 
 
 def _unfold(received: list[str]) -> tuple[list[str], list[str]]:

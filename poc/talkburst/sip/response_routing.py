@@ -18,13 +18,8 @@ def record_source(request: Request, flow: Flow) -> Via:
     asks = "rport" in via.params
     if not asks and unbracketed(via.host).lower() == host and "received" not in via.params:
         return via
-    params = {name: value for name, value in via.params.items() if name != "received"}
-    if asks:
-        params["rport"] = str(port)
-    params["received"] = host.partition("%")[0]  # a scope means something to one machine alone (RFC 4007 11)
-    stamped = Via(via.transport, via.host, via.port, params, via.version)
-    request.replace_first("Via", stamped)
-    return stamped
+    # A scope means something to one machine alone (RFC 4007 11).
+    return request.stamp_via(host.partition("%")[0], str(port) if asks else None)
 
 
 def reply_flow(via: Via, flow: Flow) -> Flow:

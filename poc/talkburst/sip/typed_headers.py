@@ -6,12 +6,13 @@ values are for reading: a change to one reaches the message by `set`, `replace_f
 
 from collections.abc import Iterable
 
-from talkburst.sip.header_fields import HeaderFields, header_line
+from talkburst.sip.header_fields import NOTHING_REPEATED, HeaderFields, header_line
 from talkburst.sip.headers.content_type import ContentType, parse_content_type
 from talkburst.sip.headers.cseq import CSeq, parse_cseq
 from talkburst.sip.headers.event import Event, SubscriptionState, parse_event, parse_subscription_state
 from talkburst.sip.headers.grammar import HeaderError, parse_delta_seconds, parse_number, split_commas
 from talkburst.sip.headers.name_addr import NameAddr, parse_name_addr
+from talkburst.sip.headers.names import header_key
 from talkburst.sip.headers.via import Via, parse_via
 
 
@@ -35,9 +36,13 @@ class TypedHeaders(HeaderFields):
     )
 
     def __init__(self, headers: Iterable[tuple[str, object]] = ()) -> None:
-        self._lines = [header_line(name, value) for name, value in headers] if headers else []
+        self._keys = []
+        self._lines = []
         self._firsts = None
-        self._repeated = {}
+        self._repeated = NOTHING_REPEATED
+        for name, value in headers:
+            self._keys.append(header_key(name))
+            self._lines.append(header_line(name, value))
         self._contacts: list[NameAddr] | None = None
         self._content_type: ContentType | None = None
         self._cseq: CSeq | None = None
@@ -53,7 +58,6 @@ class TypedHeaders(HeaderFields):
         self._vias: list[Via] | None = None
 
     def _forget(self, key: str) -> None:
-        self._firsts = None
         if key == "via":
             self._via = self._vias = None
         elif key in _READ_AS:
@@ -144,6 +148,21 @@ class TypedHeaders(HeaderFields):
             first = self.first_values().get("via")
             value = self._vias = self._read_vias(first) if first else [parse_via(each) for each in self.values("via")]
         return value
+
+    def stamp_via(self, received: str, rport: str | None) -> Via:
+        """Writes where the message came from into the top Via, and `rport` unless it is None; gives that Via back.
+
+        What stood there is replaced; `received` goes to the end. Nobody else has seen the Via of a message that just
+        came in, so this one value is changed in its place.
+        """
+        via = self.via
+        if "received" in via.params:
+            del via.params["received"]
+        if rport is not None:
+            via.params["rport"] = rport
+        via.params["received"] = received
+        self._put_first("via", str(via))
+        return via
 
     def _read_vias(self, first: str) -> list[Via]:
         elements = self._elements_of("via", first)
