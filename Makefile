@@ -87,8 +87,9 @@ bench-register: .venv-bench/.bench .venv-bench-compiled/.bench ## cost of a regi
 	@.venv-bench/bin/python bench/register.py --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),5) \
 	  --compiled .venv-bench-compiled/bin/python $(BENCH)
 
-bench-flow: $(BENCH_VENV)/.bench ## cost of the flow with USERS=10000 registered (FLOW=--peers for Kamailio's, BUILD=compiled)
-	@$(BENCH_VENV)/bin/python bench/flow.py --users $(USERS) $(FLOW)
+bench-flow: .venv-bench/.bench .venv-bench-compiled/.bench ## cost of the flow with USERS=10000 registered, plain and compiled (FLOW=--peers for Kamailio's, BUILD=compiled for that one alone)
+	@$(BENCH_VENV)/bin/python bench/flow.py --users $(USERS) \
+	  $(if $(filter compiled,$(BUILD)),,--compiled .venv-bench-compiled/bin/python) $(FLOW)
 
 clean: ## removes the virtual environment and caches
 	rm -rf $(VENV) $(FUZZ_VENV) .venv-3.* .venv-compiled .venv-bench* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -60,22 +60,33 @@ FIRST, AGAIN = "first registration with third-party REGISTER", "re-registration"
 PUBLISH, FURTHER = "PUBLISH and one NOTIFY", "each further NOTIFY"
 
 
-COLUMNS = ("job", "Kamailio µs", "ours µs", "ratio", "Kamailio /s", "ours /s", "ratio")
+def columns(builds: Sequence[str]) -> list[str]:
+    """Of `rows`: a job, what it costs at Kamailio and in each build of ours, how many a second there are."""
+    return ["job"] + [
+        column for unit in ("µs", "/s") for column in (f"Kamailio {unit}", *_with_ratios(f"{b} {unit}" for b in builds))
+    ]
 
 
-def rows(pairs: Iterable[tuple[str, Measured, Measured]]) -> Iterator[list[str]]:
-    """A row for each job of each pair: a note, Kamailio's figures (none where it was not run), ours."""
-    for note, kamailio, ours in pairs:
-        for name, own in ours.figures.items():
-            peer = kamailio.figures.get(name)
-            cost, rate = (f"{own.cost:,.0f}", f"{own.rate:,.0f}")
-            if peer is None:
-                yield [f"{name}{note}", "", cost, "", "", rate, ""]
-            else:
-                yield [
-                    *(f"{name}{note}", f"{peer.cost:,.0f}", cost, f"{own.cost / peer.cost:.2f}"),
-                    *(f"{peer.rate:,.0f}", rate, f"{own.rate / peer.rate:.2f}"),
-                ]
+def _with_ratios(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        yield from (name, "ratio")
+
+
+def rows(compared: Iterable[tuple[str, Measured, Sequence[Measured]]]) -> Iterator[list[str]]:
+    """A row for each job: a note, Kamailio's figures (none where it was not run), those of each build of ours."""
+    for note, kamailio, ours in compared:
+        for name in ours[0].figures:
+            peer, own = kamailio.figures.get(name), [each.figures[name] for each in ours]
+            costs = _beside(None if peer is None else peer.cost, [each.cost for each in own])
+            rates = _beside(None if peer is None else peer.rate, [each.rate for each in own])
+            yield [f"{name}{note}", *costs, *rates]
+
+
+def _beside(peer: float | None, own: Iterable[float]) -> Iterator[str]:
+    yield "" if peer is None else f"{peer:,.0f}"
+    for figure in own:
+        yield f"{figure:,.0f}"
+        yield "" if not peer else f"{figure / peer:.2f}"
 
 
 class Job:
@@ -129,10 +140,10 @@ def _further_watcher(place: Place, package: Package, name: int, number: int) -> 
     return Watcher(place, number, package, str(name))
 
 
-def talkburst_core(directory: Path, files: Path, store: str, extent: Extent) -> Measured:
+def talkburst_core(directory: Path, files: Path, store: str, extent: Extent, python: str) -> Measured:
     """The core alone; the load is the PoC server too, and answers 200."""
     measured = Measured()
-    world = World(directory, files, store=store)
+    world = World(directory, files, store=store, python=python)
     load = Load(("127.0.0.1", world.ports["clients"]))
     world.poc = load.port
     try:
@@ -146,10 +157,11 @@ def talkburst_core(directory: Path, files: Path, store: str, extent: Extent) -> 
     return measured
 
 
-def talkburst_server(directory: Path, files: Path, store: str, extent: Extent) -> Measured:
+def talkburst_server(directory: Path, files: Path, store: str, extent: Extent, python: str) -> Measured:
     """The PoC server alone, without its throttle, as Kamailio's presence server has none; the load is the core."""
     measured = Measured()
-    world = World(directory, files, store=store, over={"server": {"notify_interval": 0.0}})
+    over = {"server": {"notify_interval": 0.0}}
+    world = World(directory, files, store=store, over=over, python=python)
     load = Load(("127.0.0.1", world.ports["server"]))
     try:
         world.start("server")

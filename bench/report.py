@@ -6,8 +6,9 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 BUILD_PROBE = """
 import os, platform, sys, sysconfig
@@ -54,3 +55,27 @@ def publish(page: Path, title: str, parts: Iterable[str]) -> None:
     print(text)
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(text)
+
+
+def publish_sections(
+    page: Path, title: str, intro: str, sections: Mapping[str, str], key: Callable[[str], Any]
+) -> None:
+    """As `publish`, for a page of which a run makes some sections only: the others stay as they are.
+
+    `sections` are texts by their headings; `key` sorts the headings.
+    """
+    kept = _sections_of(page.read_text()) if page.exists() else {}
+    print("\n\n".join(_section(heading, text) for heading, text in sections.items()) + "\n")
+    kept.update(sections)
+    parts = [f"# {title}", intro, *(_section(heading, kept[heading]) for heading in sorted(kept, key=key))]
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("\n\n".join(parts) + "\n")
+
+
+def _section(heading: str, text: str) -> str:
+    return f"## {heading}\n\n{text.strip()}"
+
+
+def _sections_of(text: str) -> dict[str, str]:
+    _, *sections = text.split("\n## ")
+    return {heading: body.strip() for heading, _, body in (section.partition("\n") for section in sections)}

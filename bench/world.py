@@ -19,7 +19,7 @@ class World:
     """Configuration and daemons in `directory`, for the first `count` users of `users.write`, which is to be there.
 
     `poc` is the port of "sip:poc.ims.example", by default the PoC server's of this world. `over` goes over what the
-    sections of the configuration say here. `store` is "sqlite" or "memory".
+    sections of the configuration say here. `store` is "sqlite" or "memory"; `python` is the interpreter of the daemons.
     """
 
     directory: Path
@@ -27,6 +27,7 @@ class World:
     poc: int = 0
     store: str = "sqlite"
     over: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    python: str = sys.executable
     ports: dict[str, int] = field(init=False)
     servers: dict[str, Measured] = field(init=False, default_factory=dict)
 
@@ -40,7 +41,7 @@ class World:
             path = self.directory / f"{name}.toml"
             text = tomli_w.dumps(self._configuration(name))
             path.write_text(text + ((self.files / "accounts.toml").read_text() if name == "xdms" else ""))
-            command = [sys.executable, "-P", "-m", "talkburst", name, "--config", str(path)]
+            command = [self.python, "-P", "-m", "talkburst", name, "--config", str(path)]
             log = self.directory / f"{name}.log"
             self.servers[name] = Measured(command, 0, log, says=f"ready {name}")
 

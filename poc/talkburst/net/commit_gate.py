@@ -5,7 +5,7 @@ their order. One without changes leaves at once when none is before it; one with
 holds them. Units that gather while a commit is under way share the next one.
 
 What changed without that anything is to be done about it, such as an answer that was waited for, holds nobody up: it
-waits for the commit that somebody needs, `COMPANY` seconds at most. Whoever is killed in that time is where it would be
+waits for the commit that somebody needs, `company` seconds at most. Whoever is killed in that time is where it would be
 had the packet been lost on its way.
 """
 
@@ -20,7 +20,7 @@ from talkburst.sip.actions import Action
 from talkburst.sip.journal import Change, Journal
 from talkburst.store.state import StateStore
 
-COMPANY: Final = 0.05
+COMPANY: Final = 0.05  # seconds
 
 
 class Unit(NamedTuple):
@@ -41,12 +41,14 @@ class CommitGate:
         perform: Callable[[list[Action]], None],
         lost: Callable[[list[Unit], Exception], None],
         settled: Callable[[], None],
+        company: float = COMPANY,
     ) -> None:
         self._journal = journal
         self._store = store
         self._perform = perform
         self._lost = lost
         self._settled = settled
+        self._company = company
         self._units: deque[Unit] = deque()
         self._commit: asyncio.Task[None] | None = None
         self._commit_at = 0.0
@@ -72,7 +74,7 @@ class CommitGate:
         if self._units:
             loop = asyncio.get_running_loop()
             if not at_once and not any(unit.actions for unit in self._units):
-                self._alone = self._alone or loop.call_later(COMPANY, self._store_alone)
+                self._alone = self._alone or loop.call_later(self._company, self._store_alone)
                 return performed
             self._forget_alone()
             units = list(self._units)

@@ -65,7 +65,7 @@ class XcapAnswer:
 class _TracedExchange:
     """Notes one request and its answer in the trace."""
 
-    trace: Trace | None
+    trace: Trace
     now: Callable[[], float]
     body: bytes
     ends: list[tuple[Endpoint, Endpoint]] = field(default_factory=list)
@@ -84,9 +84,8 @@ class _TracedExchange:
         self._note(http_text(start_line, headers, body), outbound=False)
 
     def _note(self, text: bytes, outbound: bool) -> None:
-        if self.trace is not None:
-            local, remote = self.ends[-1]
-            self.trace.message(text, local, remote, outbound, "http", "TCP", self.now())
+        local, remote = self.ends[-1]
+        self.trace.message(text, local, remote, outbound, "http", "TCP", self.now())
 
 
 class XcapClient:
@@ -114,7 +113,8 @@ class XcapClient:
         self.root = root.rstrip("/")
         self.root_path = URL(self.root, encoded=True).raw_path
         self._digest = DigestClient(username, password)
-        self._trace, self._now, self._token = trace, now, token
+        self._trace = trace if trace is not None and trace.looked_at else None
+        self._now, self._token = now, token
         # Nonces that are not in use, by the domain they are for. A nonce serves one request at a time, because its
         # count must not arrive out of order on parallel connections.
         self._challenges: dict[str, list[AuthHeader]] = {}
@@ -197,17 +197,26 @@ class XcapClient:
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes
     ) -> tuple[XcapAnswer, list[AuthHeader]]:
         """One request and its answer, with the challenges in it."""
-        exchange = _TracedExchange(self._trace, self._now, body)
+        trace = self._trace
+        if trace is None:
+            return await self._send(method, url, headers, body, None)
+        exchange = _TracedExchange(trace, self._now, body)
         token = EXCHANGE.set(exchange)
         try:
-            async with self._session.request(
-                method, url, headers=headers, data=body if method == "PUT" else None, allow_redirects=False
-            ) as response:
-                content = await _read(response)
-                exchange.answered(response, content)
-                return _answer(response, content), _challenges(response.headers)
+            return await self._send(method, url, headers, body, exchange)
         finally:
             EXCHANGE.reset(token)
+
+    async def _send(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes, exchange: _TracedExchange | None
+    ) -> tuple[XcapAnswer, list[AuthHeader]]:
+        async with self._session.request(
+            method, url, headers=headers, data=body if method == "PUT" else None, allow_redirects=False
+        ) as response:
+            content = await _read(response)
+            if exchange is not None:
+                exchange.answered(response, content)
+            return _answer(response, content), _challenges(response.headers)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import pytest
 
-from talkburst.net import commit_gate
 from talkburst.net.commit_gate import CommitGate, Unit
 from talkburst.sip.actions import Action, Send
 from talkburst.sip.flow import Flow
@@ -28,10 +27,10 @@ class Counted(MemoryState):
 
 
 class Gate:
-    def __init__(self) -> None:
+    def __init__(self, company: float) -> None:
         self.journal, self.store, self.performed = Journal(), Counted(), list[Action]()
         self.settled = asyncio.Event()
-        self.gate = CommitGate(self.journal, self.store, self.performed.extend, self.lost, self.settled.set)
+        self.gate = CommitGate(self.journal, self.store, self.performed.extend, self.lost, self.settled.set, company)
 
     def lost(self, units: list[Unit], error: Exception) -> None:
         raise error
@@ -47,9 +46,8 @@ class Gate:
         return self.store.keys
 
 
-async def test_a_change_that_nobody_waits_for_is_stored_with_the_next_one_that_somebody_waits_for(monkeypatch) -> None:
-    monkeypatch.setattr(commit_gate, "COMPANY", 3600.0)
-    gate = Gate()
+async def test_a_change_that_nobody_waits_for_is_stored_with_the_next_one_that_somebody_waits_for() -> None:
+    gate = Gate(3600.0)
     gate.event("answered")
     await asyncio.sleep(0)
     assert gate.store.keys == []
@@ -59,14 +57,13 @@ async def test_a_change_that_nobody_waits_for_is_stored_with_the_next_one_that_s
 
 
 async def test_a_change_without_company_is_stored_by_itself_after_a_while() -> None:
-    gate = Gate()
+    gate = Gate(0.01)
     gate.event("answered")
     assert await gate.stored() == [["answered"]]
 
 
-async def test_what_leaves_behind_a_change_without_company_waits_for_its_commit(monkeypatch) -> None:
-    monkeypatch.setattr(commit_gate, "COMPANY", 3600.0)
-    gate = Gate()
+async def test_what_leaves_behind_a_change_without_company_waits_for_its_commit() -> None:
+    gate = Gate(3600.0)
     gate.event("answered")
     gate.gate.add([SEND])
     gate.gate.advance()
@@ -75,18 +72,16 @@ async def test_what_leaves_behind_a_change_without_company_waits_for_its_commit(
     assert gate.performed == [SEND]
 
 
-async def test_a_row_that_changes_again_while_it_waits_is_written_once(monkeypatch) -> None:
-    monkeypatch.setattr(commit_gate, "COMPANY", 3600.0)
-    gate = Gate()
+async def test_a_row_that_changes_again_while_it_waits_is_written_once() -> None:
+    gate = Gate(3600.0)
     gate.event("row")
     gate.event("row", SEND)
     assert await gate.stored() == [["row"]]
 
 
 @pytest.mark.parametrize("company", [0.0, 3600.0])
-async def test_what_has_no_company_is_stored_before_the_end(monkeypatch, company: float) -> None:
-    monkeypatch.setattr(commit_gate, "COMPANY", company)
-    gate = Gate()
+async def test_what_has_no_company_is_stored_before_the_end(company: float) -> None:
+    gate = Gate(company)
     gate.event("answered")
     await gate.gate.drain()
     assert gate.store.keys == [["answered"]]
