@@ -227,7 +227,8 @@ class Core:
         if from_client:
             strip(routed.request)
         if not self._destination.is_for_us(routed):
-            self._routing.acknowledge(routed.request, flow, self._destination.outbound(routed, flow.listener), now)
+            listener = self._destination.outbound(routed, flow.listener)
+            self._routing.acknowledge(routed.request, flow, listener, now, known=self._knows(flow))
 
     def on_cancel(self, transaction: ServerTransaction, now: float) -> None:
         if not self.proxy.on_cancel(transaction, now):

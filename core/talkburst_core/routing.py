@@ -111,8 +111,8 @@ class Routing:
         self._answer(transaction, request, 430, "no connection to the device", now)
         return True
 
-    def acknowledge(self, request: Request, flow: Flow, listener: str, now: float) -> None:
-        """Sends the ACK of a 2xx the same way.
+    def acknowledge(self, request: Request, flow: Flow, listener: str, now: float, *, known: bool) -> None:
+        """Sends the ACK of a 2xx the same way. `known`: it is from a user who has registered, or a trusted server.
 
         Where it names the user alone, to every contact but the sender's: the one that answered is among them, and to
         the others it is an ACK of nothing.
@@ -126,7 +126,7 @@ class Routing:
             sips = names_sips(request.uri)
             targets = [target_of(binding, sips=sips) for binding in open_to(others, sips=sips)]
         for target in targets:
-            self.proxy.forward_ack(request, target, now)
+            self.proxy.forward_ack(request, target, now, None if known else flow)
 
     def _is_ours(self, request: Request) -> bool:
         uri = request.parsed_uri

@@ -4,7 +4,7 @@
     proxy.admit(transaction, now) -> bool                 16.3: False when it has answered the refusal itself
     proxy.take_routes(request) -> Routed                  16.4: a copy without the Route entries that are us
     proxy.forward(transaction, request, targets, now)     16.6 to 16.9: sends it on and brings the best answer back
-    proxy.forward_ack(request, target, now)               the ACK of a 2xx that passed here; it has no transaction
+    proxy.forward_ack(request, target, now, stranger)     the ACK of a 2xx that passed here; it has no transaction
     proxy.on_cancel(transaction, now) -> bool             16.10: False when the request was not forwarded
 
 Who decides where a request goes is somebody else: `forward` is given the target set. What it forwards it leaves alone,
@@ -30,7 +30,7 @@ from .engine import Engine
 from .flow import Flow, Listener, default_port
 from .headers import HeaderError, Via
 from .headers.grammar import parse_number
-from .message import Request, response_to
+from .message import Request, Response, response_to
 from .outbound import MARK
 from .recent import Recent
 from .response_context import FailureHandler, Outgoing, ResponseContext
@@ -180,21 +180,28 @@ class Proxy:
         if self._contexts.get(context.transaction) is context:
             del self._contexts[context.transaction]
 
-    def _on_accepted(self, context: ResponseContext, now: float) -> None:
+    def _on_accepted(self, context: ResponseContext, response: Response, now: float) -> None:
         if not context.is_invite:
             return
-        self._accepted.add(_acknowledged(context.request), now)
+        flow = context.transaction.flow
+        direct = len(context.request.vias) == 1
+        self._accepted.add(_acknowledged(response), now)
+        self._accepted.add((*_acknowledged(response), flow.remote[0] if direct else ""), now)
         current = self._contexts.get(context.transaction)
         if current is not None and current is not context:
             current.cancel(now)  # somebody took the matter over from one who answers after all
 
-    def forward_ack(self, request: Request, target: Target, now: float) -> None:
+    def forward_ack(self, request: Request, target: Target, now: float, stranger: Flow | None = None) -> None:
         """Passes on the ACK of a 2xx that passed here; any other is dropped, for an ACK has no answer.
 
         Nobody can be asked for credentials for an ACK (RFC 3261 22.1). That its INVITE was let through has to do, else
-        we would carry datagrams of strangers to wherever they like.
+        we would carry datagrams of strangers to wherever they like. `stranger` is how it came, if it is not known who
+        is there: then it has to be from where the INVITE was, by whatever transport and port (RFC 3261 18.1.1), unless
+        that had passed a proxy, which need not stay on the way.
         """
-        if not self._accepted.holds(_acknowledged(request), now):
+        dialog = _acknowledged(request)
+        ways: list[object] = [dialog] if stranger is None else [(*dialog, stranger.remote[0]), (*dialog, "")]
+        if not any(self._accepted.holds(way, now) for way in ways):
             self._engine.counters["stray_ack"] += 1
         elif request.max_forwards != 0:
             ack = self._outgoing(request, target)
@@ -264,9 +271,9 @@ def _sent_by(via: Via) -> tuple[str, int]:
     return via.host, via.port or default_port(via.transport)
 
 
-def _acknowledged(request: Request) -> tuple[str, str, int]:
-    """What an ACK has in common with its INVITE (RFC 3261 13.2.2.4)."""
-    return request.call_id, request.from_.tag or "", request.cseq.number
+def _acknowledged(message: Request | Response) -> tuple[str, str, str, int]:
+    """What an ACK has in common with the 2xx that it is for (RFC 3261 13.2.2.4)."""
+    return message.call_id, message.from_.tag or "", message.to.tag or "", message.cseq.number
 
 
 def request_uri(text: str) -> str:

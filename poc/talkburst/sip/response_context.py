@@ -54,7 +54,7 @@ class ResponseContext:
         engine: Engine,
         transaction: ServerTransaction,
         on_failure: FailureHandler | None,
-        on_accepted: Callable[[ResponseContext, float], None],
+        on_accepted: Callable[[ResponseContext, Response, float], None],
         on_ended: Callable[[ResponseContext], None],
     ) -> None:
         self.engine = engine
@@ -140,7 +140,7 @@ class ResponseContext:
             return
         self.answered = True
         self._send(response, now)
-        self._on_accepted(self, now)
+        self._on_accepted(self, response, now)
         self._cancel_pending(now, ELSEWHERE)
 
     def _fail(self, outcome: Outcome, now: float) -> None:

@@ -49,6 +49,38 @@ def test_second_invite_of_a_dialog_is_acknowledged_like_the_first(bob) -> None:
     assert call.from_callee("ACK", 8) == [], "nobody has answered an INVITE of that number"
 
 
+# Who acknowledges a call: nobody can be asked for credentials for an ACK (RFC 3261 22.1)
+
+STRANGER = ("203.0.113.9", 5060)
+# How the INVITE came, how the ACK comes, its To tag, and whether it is passed on.
+ACKS = {
+    "from another port of the caller's host": ("", ("127.0.0.1", 5099), "b", True),
+    "from whoever has registered": ("", BOB, "b", True),
+    "from a stranger": ("", STRANGER, "b", False),
+    "from where the caller is, who did not choose a tag": ("", ALICE, "", False),
+    "from where the caller is, for a branch that was not answered": ("", ALICE, "c", False),
+    "from behind a proxy that does not stay on the way": (
+        "Via: SIP/2.0/UDP 127.0.0.1:5090;branch=z9hG4bKproxy;rport\nVia: SIP/2.0/UDP 203.0.113.9;branch=z9hG4bKfar",
+        STRANGER,
+        "b",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("vias", "source", "tag", "passes"), ACKS.values(), ids=ACKS)
+def test_ack_comes_from_where_its_invite_was_and_is_of_the_dialog_that_was_made(
+    bob, vias: str, source: tuple[str, int], tag: str, passes: bool
+) -> None:
+    call = Caller(bob)
+    text = call.text("INVITE", call.uri, 1, headers=vias)
+    (invite,) = bob.client(text)
+    bob.answer(invite, "200 OK", to_tag="b")
+    ack = call.text("ACK", f"sip:bob@{BOB[0]}:{BOB[1]}", 1, tag=tag, route=RECORDED)
+    assert lines(bob.client(ack, source)) == ["5092 ACK sip:bob@127.0.0.1:5092 SIP/2.0"] * passes
+    assert bob.engine.counters["stray_ack"] == (not passes)
+
+
 # Who can be called, and who not
 
 NOBODY = {

@@ -118,6 +118,7 @@ class ProxyBench:
         cseq: int = 1,
         branch: str | None = None,
         max_forwards: int | None = 70,
+        to_tag: str = "",
         source: tuple[str, int] = ALICE,
         listener: str = "clients",
     ) -> list[Sent]:
@@ -125,7 +126,7 @@ class ProxyBench:
             f"{method} {uri} SIP/2.0",
             f"Via: SIP/2.0/UDP {source[0]}:{source[1]};branch={branch or f'z9hG4bKa{next(self._branches)}'}",
             "From: <sip:alice@example>;tag=a",
-            "To: <sip:bob@poc.example>",
+            "To: <sip:bob@poc.example>" + (f";tag={to_tag}" if to_tag else ""),
             "Call-ID: call",
             f"CSeq: {cseq} {method}",
             f"Contact: <sip:alice@{source[0]}:{source[1]}>",
@@ -233,8 +234,9 @@ class Call:
             return self.bench.answer(self._invites[who], f"{status} Answer of {who}", to_tag=tag or who)
         if event.startswith("+"):
             return self.bench.advance(float(event))
-        branch = "z9hG4bKack" if what else "z9hG4bKcall"
-        return self.bench.request(who, branch=branch, uri="sip:bob@192.0.2.31" if what else "sip:bob@poc.example")
+        if what:  # of the 2xx of a
+            return self.bench.request(who, branch="z9hG4bKack", uri="sip:bob@192.0.2.31", to_tag="a")
+        return self.bench.request(who, branch="z9hG4bKcall", uri="sip:bob@poc.example")
 
     def _tell(self, sent: Sent) -> str:
         name, message = self._names[sent.to], sent.message

@@ -168,11 +168,11 @@ def test_cancel_is_answered_and_passed_on(bench) -> None:
 def test_ack_of_a_2xx_is_passed_on_without_a_transaction(bench) -> None:
     (invite,) = bench.request("INVITE")
     bench.answer(invite, "200 OK")
-    (ack,) = bench.request("ACK", "Route: <sip:192.0.2.1:5060;lr>", uri="sip:bob@192.0.2.20:5070")
+    (ack,) = bench.request("ACK", "Route: <sip:192.0.2.1:5060;lr>", uri="sip:bob@192.0.2.20:5070", to_tag="b")
     assert ack.line == "ACK sip:bob@192.0.2.20:5070 SIP/2.0"
     assert ack.message.get("Route") is None
     assert ack.message.get("Max-Forwards") == "69"
-    assert bench.request("ACK", max_forwards=0, uri="sip:bob@192.0.2.20:5070") == []
+    assert bench.request("ACK", max_forwards=0, uri="sip:bob@192.0.2.20:5070", to_tag="b") == []
 
 
 def test_invite_without_any_answer_is_408(bench) -> None:
