@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from talkburst.sip import Request, SipUri, TelUri, UriError, parse_uri
-from talkburst.sip.headers import header_key
 from talkburst.xml import ims_subscription as document
 from talkburst_core.posix_regex import RegexError, compiled, gist
 
@@ -254,12 +253,13 @@ def _sip_header(condition: document.SipHeaderCondition) -> Check:
     wanted = None if condition.content is None else gist(condition.content)
 
     def check(subject: Subject) -> Finding:
-        values = [value for found, value in subject.request.header_lines() if header.search(header_key(found))]
-        if not values:
+        request = subject.request
+        keys = [key for key in request.first_values() if header.search(key)]
+        if not keys:
             return Finding(False, f"no {name} header")
         if content is None:
             return Finding(True, f"{name} header is there")
-        if any(content.search(value) for value in values):
+        if any(content.search(value) for key in keys for value in request.get_all(key)):
             return Finding(True, f"{name} has {wanted}")
         return Finding(False, f"{name} has no {wanted}")
 

@@ -120,9 +120,10 @@ class Registrar:
         uri = request.parsed_uri
         if not isinstance(uri, SipUri) or uri.host not in self.claims.domains:
             return self._refused(request, 404, f"{request.uri} is no domain of this core")
-        if not isinstance(request.to.uri, SipUri):
-            return self._refused(request, 400, f"{request.to.uri} in To is no SIP URI (RFC 3261 10.2)")
-        aor = request.to.uri.addr_of_record()
+        to = request.to.uri
+        if not isinstance(to, SipUri):
+            return self._refused(request, 400, f"{to} in To is no SIP URI (RFC 3261 10.2)")
+        aor = to.addr_of_record()
         claimed = self.claims.private_id(aor)
         if claimed is None:
             return self._refused(request, 404, f"{aor} is in no domain of this core")
@@ -133,7 +134,7 @@ class Registrar:
         if identity is None:
             known = self.subscribers.by_identity(aor) is not None
             return self._refused(request, 403 if known else 404, f"{aor} does not belong to {who.private_id}")
-        if who.subscriber.default_identity is None:
+        if not who.subscriber.unbarred:
             return self._refused(request, 403, f"every public identity of {who.private_id} is barred")
         return self._update(transaction, request, who, identity, now)
 

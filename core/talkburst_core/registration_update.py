@@ -81,13 +81,14 @@ class Update:
 
 def update_of(request: Request, private_id: str, flow: Flow, limits: Limits) -> Update | Refusal:
     """Reads Contact, Expires and Path of a REGISTER (RFC 3261 10.3 steps 6 and 7). Raises `HeaderError`."""
-    path = tuple(request.values("Path"))
+    firsts = request.first_values()
+    path = tuple(request.values("Path")) if "path" in firsts else ()
     for value in path:
         if not isinstance(parse_name_addr(value).uri, SipUri):
             return Refusal(400, f"Path {value} is not a SIP URI")
     update = Update(private_id, request.call_id, request.cseq.number, path, flow)
-    default = _seconds(request.get("Expires"))
-    if request.contact_is_wildcard:
+    default = _seconds(firsts.get("expires"))
+    if ("*" in firsts.get("contact", "") or "contact" in request.repeated()) and request.contact_is_wildcard:
         update.wildcard = True
         if default != 0 or len(request.values("Contact")) > 1:
             return Refusal(400, "Contact * stands alone and needs Expires 0")
