@@ -41,6 +41,7 @@ test-all: $(VENV)/.installed-test check ## gates, the other Pythons, the compile
 	@$(MAKE) --no-print-directory test-pythons WORKERS=2 \
 	  PYTHONS="$(filter-out $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'),$(PYTHONS))"
 	@$(MAKE) --no-print-directory test-wheel WORKERS=2
+	.venv-compiled/bin/python -m pytest -m longer tests/acceptance/test_overload.py $(PYTEST)
 	$(BIN)/python -m pytest $(AT_ONCE) $(PYTEST)
 
 test-pythons: ## unit and flow tests on each of PYTHONS="3.11 3.13", each in an environment of its own
