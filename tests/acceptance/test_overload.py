@@ -147,7 +147,7 @@ async def core(directory: Path, **limits: float) -> AsyncIterator[tuple[Watched,
 
 
 @pytest.mark.longer  # it wants both processors for itself
-@pytest.mark.parametrize(("transport", "sources"), [("udp", 4), ("tcp", 16)])
+@pytest.mark.parametrize(("transport", "sources"), [("udp", 4), ("tcp", 64)])
 async def test_a_core_that_is_asked_too_much_refuses_serves_and_recovers(
     transport: str, sources: int, tmp_path: Path
 ) -> None:
