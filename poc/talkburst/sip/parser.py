@@ -161,7 +161,11 @@ def _read_usual(into: HeaderFields, received: list[str]) -> None:
 
 
 def _unfold(received: list[str]) -> tuple[list[str], list[str]]:
-    """Puts folded lines together: as they were received, and as the one line they stand for (RFC 3261 7.3.1)."""
+    """Puts folded lines together: as they were received, and as the one line they stand for (RFC 3261 7.3.1).
+
+    A blank before the first of all goes on with nothing. It stays, so that this is no header: where we put one of ours
+    in front of it, the next hop would take it for a part of that one.
+    """
     folds: list[list[str]] = []
     for line in received:
         if line[:1] in (" ", "\t") and folds:
@@ -169,7 +173,7 @@ def _unfold(received: list[str]) -> tuple[list[str], list[str]]:
         else:
             folds.append([line])
     raw = ["\r\n".join(fold) for fold in folds]
-    return raw, [" ".join([line.strip(BLANK) for line in fold]) if len(fold) > 1 else fold[0] for fold in folds]
+    return raw, [" ".join([fold[0].rstrip(BLANK), *(line.strip(BLANK) for line in fold[1:])]) for fold in folds]
 
 
 def _start(line: str) -> tuple[Request | Response | None, str]:

@@ -132,6 +132,15 @@ def test_broken_response_can_only_be_dropped(line):
     assert refused(b"SIP/2.0 200 OK\r\n" + HEADERS + b"l: 9\r\n\r\n").request is None
 
 
+@pytest.mark.parametrize("blank", [b" ", b"\t"])
+@pytest.mark.parametrize("line", [b"Subject: a\r\n b", b"Subject:\r\n\tb", b"Via: SIP/2.0/UDP i,\r\n SIP/2.0/UDP j"])
+def test_line_that_goes_on_with_the_start_line_is_no_header(blank, line):
+    fault = refused(request(b"OPTIONS sip:h SIP/2.0\r\n" + blank + line + b"\r\n"))
+    assert (fault.status, "is no header" in fault.text) == (400, True)
+    assert fault.request is not None
+    assert fault.request.values("Via") == ["SIP/2.0/UDP h;branch=z9hG4bK1"]
+
+
 def test_folded_header_is_one_value_and_keeps_its_bytes():
     data = request(more=b"Subject: a\r\n  b\r\n\t \r\n c\r\nContent-Length: 0\r\n")
     message = parsed(data)
