@@ -87,30 +87,10 @@ class Core:
         self._claims = Claims(subscribers, policy.domain.lower(), policy.all_domains)
         self._identification = Identification(self._claims, authentication, self._flows, decide, policy.challenge_all)
         self.registrar = self._make_registrar(authentication)
-        self.third_party = ThirdPartyRegistration(
-            engine,
-            policy.uri,
-            # Listeners and [hosts] stay as they are, so what leads back from a server does.
-            cache(lambda server: contact_uri(engine.source(Request("REGISTER", server), listener=SERVERS))),
-            SERVERS,
-            decide,
-            self.registrar.deregister,
-            journal,
-        )
+        self.third_party = self._make_third_party()
         self.proxy = Proxy(engine, names_of_the_core(policy.all_domains, policy.uri))
         self._marks = Marks(nonce_key, subscribers)
-        self._routing = Routing(
-            engine,
-            self.proxy,
-            subscribers,
-            Contacts(engine, subscribers, self.registrar.registration, trust, CLIENTS),
-            self._marks,
-            policy.all_domains,
-            decide,
-            policy.liveness,
-            CLIENTS,
-            SERVERS,
-        )
+        self._routing = self._make_routing()
         self._uas, self.notifier = self._make_uas()
         changes = RegistrationChanges(self.registrar, self._flows, self.third_party, self.notifier, self._reg_event)
         self.registrar.on_event = changes.follow
@@ -132,6 +112,25 @@ class Core:
             journal=self._journal,
             run=self.engine.token(),
         )
+
+    def _make_third_party(self) -> ThirdPartyRegistration:
+        engine = self.engine
+        return ThirdPartyRegistration(
+            engine,
+            self.policy.uri,
+            # Listeners and [hosts] stay as they are, so what leads back from a server does.
+            cache(lambda server: contact_uri(engine.source(Request("REGISTER", server), listener=SERVERS))),
+            SERVERS,
+            self._decide,
+            self.registrar.deregister,
+            self._journal,
+        )
+
+    def _make_routing(self) -> Routing:
+        engine, subscribers, policy = self.engine, self.subscribers, self.policy
+        contacts = Contacts(engine, subscribers, self.registrar.registration, self._trust, CLIENTS)
+        ours = policy.all_domains, self._decide, policy.liveness, CLIENTS, SERVERS
+        return Routing(engine, self.proxy, subscribers, contacts, self._marks, *ours)
 
     def _make_uas(self) -> tuple[Uas, Notifier]:
         package = self._reg_event = RegEvent(self.subscribers, self.registrar.registration, self.policy.notify_interval)
