@@ -5,11 +5,14 @@ import pytest
 from talkburst.sip import Request
 from talkburst.xml import ims_subscription as document
 from talkburst_core.filter_criteria import (
+    Check,
     CriterionError,
     DefaultHandling,
+    Finding,
     RegistrationType,
     SessionCase,
     Subject,
+    Trigger,
     criterion,
 )
 
@@ -318,3 +321,19 @@ def test_default_handling_is_continued_unless_the_profile_says_otherwise() -> No
     ended = SERVER.replace("</ServerName>", "</ServerName><DefaultHandling>1</DefaultHandling>")
     handlings = [criterion(each).default_handling for each in criteria(SERVER, ended)]
     assert handlings == [DefaultHandling.SESSION_CONTINUED, DefaultHandling.SESSION_TERMINATED]
+
+
+@pytest.mark.parametrize(("cnf", "first"), [(True, False), (False, True)])
+def test_groups_after_the_one_that_decides_are_not_looked_at(cnf: bool, first: bool) -> None:
+    looked_at: list[int] = []
+
+    def check(number: int, holds: bool) -> Check:
+        def found(_: Subject) -> Finding:
+            looked_at.append(number)
+            return Finding(holds, f"group {number}")
+
+        return found
+
+    trigger = Trigger(cnf, ((0, (check(0, first),)), (1, (check(1, first),))))
+    assert trigger.evaluate("criterion 0", subject()) == (first, "criterion 0, group 0: group 0")
+    assert looked_at == [0]
