@@ -28,10 +28,10 @@ class Defect:
 
 
 # Without these no element can act, RFC 3261 8.1.1. Max-Forwards is not among them: RFC 2543 had none (RFC 4475 3.4.1).
-MANDATORY = ("via", "from", "to", "call-id", "cseq")
+MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
 
 # Headers that may stand only once, RFC 3261 7.3.1 and RFC 4475 3.3.8.
-SINGLE = (
+SINGLE: Final = (
     "from",
     "to",
     "call-id",
@@ -49,7 +49,7 @@ SINGLE = (
 _SINGLE: Final = frozenset(SINGLE)
 
 # What a role reads by the time it acts. Anything else stays unread, so an odd Date or Warning hurts nobody.
-_READ_BY_ALL: dict[str, Callable[[Message], object]] = {
+_READ_BY_ALL: Final[dict[str, Callable[[Message], object]]] = {
     "via": lambda message: message.vias,
     "from": lambda message: message.from_,
     "to": lambda message: message.to,
@@ -58,7 +58,7 @@ _READ_BY_ALL: dict[str, Callable[[Message], object]] = {
     "route": lambda message: message.routes,
     "record-route": lambda message: message.record_routes,
 }
-_READ_BY_ENDS = _READ_BY_ALL | {
+_READ_BY_ENDS: Final = _READ_BY_ALL | {
     "contact": lambda message: message.contacts,
     "event": lambda message: message.event,
     "subscription-state": lambda message: message.subscription_state,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 Address = tuple[str, int]  # an IP literal (IPv6 without brackets) and a port
 
-RELIABLE = frozenset({"TCP", "TLS", "SCTP", "WS", "WSS"})
-DEFAULT_PORT = 5060
-DEFAULT_TLS_PORT = 5061  # RFC 3261 19.1.2 and 18.2.1
+RELIABLE: Final = frozenset({"TCP", "TLS", "SCTP", "WS", "WSS"})
+DEFAULT_PORT: Final = 5060
+DEFAULT_TLS_PORT: Final = 5061  # RFC 3261 19.1.2 and 18.2.1
 
 
 class Flow(NamedTuple):

@@ -1,6 +1,8 @@
 """Default reason phrases, RFC 3261 21 and the RFCs that added a status."""
 
-REASONS = {
+from typing import Final
+
+REASONS: Final = {
     100: "Trying",
     180: "Ringing",
     181: "Call Is Being Forwarded",

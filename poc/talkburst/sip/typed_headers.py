@@ -5,6 +5,7 @@ values are for reading: a change to one reaches the message by `set`, `replace_f
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from talkburst.sip.header_fields import NOTHING_REPEATED, HeaderFields, header_line
 from talkburst.sip.headers.content_type import ContentType, parse_content_type
@@ -79,8 +80,8 @@ class TypedHeaders(HeaderFields):
             self._to = parse_name_addr(firsts.get("to", ""))
         if self._cseq is None:
             self._cseq = parse_cseq(firsts.get("cseq", ""))
-        if "max-forwards" in firsts and self._max_forwards is None:
-            self._max_forwards = parse_number(firsts["max-forwards"], 255)
+        if self._max_forwards is None and (text := firsts.get("max-forwards")) is not None:
+            self._max_forwards = parse_number(text, 255)
         if "route" in firsts and self._routes is None:
             self._routes = self._name_addrs("route")
         if "record-route" in firsts and self._record_routes is None:
@@ -88,12 +89,12 @@ class TypedHeaders(HeaderFields):
         if ends:
             if "contact" in firsts and self._contacts is None:
                 self._contacts = self._name_addrs("contact")
-            if "event" in firsts and self._event is None:
-                self._event = parse_event(firsts["event"])
-            if "subscription-state" in firsts and self._subscription_state is None:
-                self._subscription_state = parse_subscription_state(firsts["subscription-state"])
-            if "content-type" in firsts and self._content_type is None:
-                self._content_type = parse_content_type(firsts["content-type"])
+            if self._event is None and (text := firsts.get("event")) is not None:
+                self._event = parse_event(text)
+            if self._subscription_state is None and (text := firsts.get("subscription-state")) is not None:
+                self._subscription_state = parse_subscription_state(text)
+            if self._content_type is None and (text := firsts.get("content-type")) is not None:
+                self._content_type = parse_content_type(text)
 
     def _mandatory(self, key: str) -> str:
         value = self.first_values().get(key)
@@ -254,7 +255,7 @@ class TypedHeaders(HeaderFields):
 
 
 # Which attribute holds what was read of a header, but for Via, which has two.
-_READ_AS = {
+_READ_AS: Final = {
     "contact": "_contacts",
     "content-type": "_content_type",
     "cseq": "_cseq",

@@ -9,6 +9,7 @@ from typing import Final
 from talkburst.sip.remembered import remember
 from talkburst.sip.uri_parts import (
     MARKS_AND_ALPHANUMERIC,
+    NO_PARAMS,
     USER_CHARACTERS,
     Params,
     ReadParams,
@@ -20,24 +21,24 @@ from talkburst.sip.uri_parts import (
     same_text,
 )
 
-_remembered: dict[str, "Uri"] = {}
+_remembered: Final[dict[str, "Uri"]] = {}
 
 # Never legal in a URI, however lenient the reader: controls, blanks, and what delimits a name-addr.
-_FORBIDDEN = re.compile(r'[\x00-\x20"<>\x7f]')
+_FORBIDDEN: Final = re.compile(r'[\x00-\x20"<>\x7f]')
 # host = hostname / IPv4address / IPv6reference; the underscore is in no grammar but in many networks.
-_HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
+_HOST: Final = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 # scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 # telephone-subscriber = global-number / local-number   (RFC 3966 3, without the parameters)
-_TELEPHONE_NUMBER = re.compile(r"\+[0-9().-]+|[0-9A-Fa-f*#().-]+")
+_TELEPHONE_NUMBER: Final = re.compile(r"\+[0-9().-]+|[0-9A-Fa-f*#().-]+")
 # The SIP-URI that is met most, in the characters of RFC 3261 25.1: the scheme and the host in lower case, no password,
 # no headers. Whatever does not match is read the longer way.
 # SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]
-_USUAL_SIP_URI = re.compile(
+_USUAL_SIP_URI: Final = re.compile(
     r"(sips?):(?:([A-Za-z0-9\-_.!~*'()&=+$,;?/%]+)@)?([a-z0-9_.-]++)(?::([1-5][0-9]{4}|6[0-4][0-9]{3}|[0-9]{1,4}))?+"
     r"(?:;([A-Za-z0-9\-_.!~*'()&=+$,;%:/\[\]]++))?+"
 )
-_VISUAL_SEPARATORS = str.maketrans("", "", "-.()")
+_VISUAL_SEPARATORS: Final = str.maketrans("", "", "-.()")
 
 
 class UriError(ValueError):
@@ -66,7 +67,7 @@ class SipUri:
         self.user: Final = user
         self.host: Final = host
         self.port: Final = port
-        self.params: Final[ReadParams] = {} if params is None else params
+        self.params: Final[ReadParams] = NO_PARAMS if params is None else params
         self.headers: Final = headers
         self.password: Final = password
 
@@ -136,7 +137,7 @@ class TelUri:
 
     def __init__(self, number: str, params: ReadParams | None = None) -> None:
         self.number: Final = number
-        self.params: Final[ReadParams] = {} if params is None else params
+        self.params: Final[ReadParams] = NO_PARAMS if params is None else params
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TelUri) and self.number == other.number and self.params == other.params
@@ -217,9 +218,8 @@ def _read_uri(text: str) -> Uri:
     usual = _USUAL_SIP_URI.fullmatch(text)
     if usual is not None:
         scheme, user, host, digits, params = usual.groups()
-        return SipUri(
-            scheme, user, host, None if digits is None else int(digits), {} if params is None else _parse_params(params)
-        )
+        port = None if digits is None else int(digits)
+        return SipUri(scheme, user, host, port, None if params is None else _parse_params(params))
     scheme, colon, rest = text.partition(":")
     if not colon or not rest:
         raise UriError(f"no scheme in URI {text!r}")
@@ -275,7 +275,7 @@ def _parse_sip_uri(scheme: str, rest: str) -> SipUri:
         user,
         host.lower(),
         port,
-        _parse_params(params) if semicolon else {},
+        _parse_params(params) if semicolon else None,
         headers if question else None,
         password,
     )
@@ -285,7 +285,7 @@ def _parse_tel_uri(rest: str) -> TelUri:
     number, semicolon, params = rest.partition(";")
     if _TELEPHONE_NUMBER.fullmatch(number) is None or not number.strip("+-.()"):
         raise UriError(f"{number!r} is no telephone number")
-    return TelUri(number, _parse_params(params) if semicolon else {})
+    return TelUri(number, _parse_params(params) if semicolon else None)
 
 
 def _parse_params(text: str) -> Params:

@@ -5,6 +5,7 @@ RFC 3261 19.1.2, 19.1.4 and 25.1.
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 Params = dict[str, str | None]
 """Lower-case name to value exactly as received, quotes kept; None for a flag such as ``;lr``. Order is kept."""
@@ -12,22 +13,30 @@ Params = dict[str, str | None]
 ReadParams = Mapping[str, str | None]
 """The same where nobody may change them."""
 
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+NO_PARAMS: Final[ReadParams] = {}
+"""One for all that have none."""
+
+_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 # A percent sign that begins no escape.
-_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_BARE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # What no part of a URI may hold unescaped and the reader lets pass all the same.
-_TO_BE_ESCAPED = re.compile(r"[#\[\\\]^`{|}]")
+_TO_BE_ESCAPED: Final = re.compile(r"[#\[\\\]^`{|}]")
 # reserved = ";" / "/" / "?" / ":" / "@" / "&" / "=" / "+" / "$" / ","   and the sign of the escape itself
-_RESERVED = frozenset(";/?:@&=+$,%")
+_RESERVED: Final = frozenset(";/?:@&=+$,%")
 # unreserved = alphanum / mark
-MARKS_AND_ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + "-_.!~*'()")
+MARKS_AND_ALPHANUMERIC: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()")
 # What may stand unescaped in a user part: unreserved / user-unreserved
-USER_CHARACTERS = MARKS_AND_ALPHANUMERIC | frozenset("&=+$,;?/")
+USER_CHARACTERS: Final = MARKS_AND_ALPHANUMERIC | frozenset("&=+$,;?/")
 # A parameter of these in one URI only makes the two different, RFC 3261 19.1.4 (transport: by its examples).
-_NEVER_IGNORED = ("user", "ttl", "method", "maddr", "transport")
+_NEVER_IGNORED: Final = ("user", "ttl", "method", "maddr", "transport")
 
 
 def params_text(params: ReadParams) -> str:
+    """The parameters as they stand in a URI or a header, each with its semicolon."""
+    if not params:
+        return ""
+    if not isinstance(params, dict):  # which compiled code goes through much faster than any other mapping
+        params = dict(params)
     return "".join([f";{name}" if value is None else f";{name}={value}" for name, value in params.items()])
 
 
@@ -51,7 +60,7 @@ def canonical(text: str, plain: frozenset[str]) -> str:
     return _TO_BE_ESCAPED.sub(lambda found: f"%{ord(found.group()):02X}", text)
 
 
-_UNRESERVED = frozenset(chr(code) for code in range(128)) - _RESERVED
+_UNRESERVED: Final = frozenset(chr(code) for code in range(128)) - _RESERVED
 
 
 def same_text(one: str | None, other: str | None) -> bool:

@@ -34,6 +34,11 @@ SAME_VIA = [
     ('SIP/2.0/UDP h;branch=a;x="b;c"', 'SIP/2.0/udp h ;branch=a;x="b;c"'),
 ]
 SAME_ADDRESS = [
+    ("<sip:alice@ims.example>;tag=a1B", "<sip:alice@ims.example>;TAG=a1B"),
+    ("<sip:alice@ims.example>;tag=é", "<sip:alice@ims.example>;TAG=é"),
+    ("<sip:alice@ims.example>;tag=a-1", "<sip:alice@ims.example> ;tag=a-1"),
+    ("<sip:alice@ims.example>;tag=", "<sip:alice@ims.example>;Tag="),
+    ("<sip:alice@ims.example>;tags=a", "<sip:alice@ims.example>;TAGS=a"),
     ("<sip:alice@ims.example>;tag=a;+g.poc.talkburst", "<sip:alice@ims.example> ; tag = a ;+g.poc.talkburst"),
     ('"Alice" <sip:a@b.example:5070;lr>;q=0.1', '"A\\lice"<sip:a@B.example:05070;LR>; q=0.1'),
     ('<sip:a@b>;+sip.instance="<urn:uuid:1>";expires=7', '<sip:a@b>;+SIP.instance= "<urn:uuid:1>" ;expires=7'),

@@ -7,7 +7,6 @@ from talkburst.sip.headers.event import Event, SubscriptionState, parse_event, p
 from talkburst.sip.headers.grammar import (
     HeaderError,
     is_token,
-    params_text,
     parse_delta_seconds,
     parse_params,
     quote,
@@ -17,6 +16,7 @@ from talkburst.sip.headers.grammar import (
 from talkburst.sip.headers.name_addr import NameAddr, parse_name_addr, parse_name_addrs
 from talkburst.sip.headers.names import header_key
 from talkburst.sip.headers.via import Via, parse_via
+from talkburst.sip.uri_parts import params_text
 
 __all__ = [
     "AuthHeader",

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_params
+from talkburst.sip.headers.grammar import HeaderError, is_token, parse_params
 from talkburst.sip.remembered import remember
-from talkburst.sip.uri_parts import ReadParams
+from talkburst.sip.uri_parts import NO_PARAMS, ReadParams, params_text
 
 
 class ContentType:
@@ -14,7 +14,7 @@ class ContentType:
 
     def __init__(self, media_type: str, params: ReadParams | None = None) -> None:
         self.media_type: Final = media_type
-        self.params: Final[ReadParams] = {} if params is None else params
+        self.params: Final[ReadParams] = NO_PARAMS if params is None else params
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ContentType) and self.media_type == other.media_type and self.params == other.params
@@ -35,7 +35,7 @@ def parse_content_type(text: str) -> ContentType:
     return remember(_remembered, text, _read_content_type(text)) if known is None else known
 
 
-_remembered: dict[str, ContentType] = {}
+_remembered: Final[dict[str, ContentType]] = {}
 
 
 def _read_content_type(text: str) -> ContentType:

@@ -1,9 +1,11 @@
 """``CSeq: 4711 REGISTER``, RFC 3261 20.16."""
 
+from typing import Final
+
 from talkburst.sip.headers.grammar import HeaderError, is_token, parse_number
 from talkburst.sip.methods import KNOWN_METHODS
 
-MAX_CSEQ = 2**31 - 1
+MAX_CSEQ: Final = 2**31 - 1
 
 
 class CSeq:

@@ -1,11 +1,10 @@
 """``Event: reg;id=7`` and ``Subscription-State: active;expires=600``, RFC 6665 8.2.1 and 8.2.3."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
-from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_delta_seconds, parse_params
+from talkburst.sip.headers.grammar import HeaderError, is_token, parse_delta_seconds, parse_params
 from talkburst.sip.remembered import remember
-from talkburst.sip.uri_parts import Params, ReadParams
+from talkburst.sip.uri_parts import NO_PARAMS, ReadParams, params_text
 
 
 class Event:
@@ -15,7 +14,7 @@ class Event:
 
     def __init__(self, package: str, params: ReadParams | None = None) -> None:
         self.package: Final = package
-        self.params: Final[ReadParams] = {} if params is None else params
+        self.params: Final[ReadParams] = NO_PARAMS if params is None else params
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Event) and self.package == other.package and self.params == other.params
@@ -35,12 +34,23 @@ class Event:
         return self.params.get("id")
 
 
-@dataclass(slots=True)
 class SubscriptionState:
-    """active, pending, terminated or an extension, in lower case, with its parameters."""
+    """active, pending, terminated or an extension, in lower case, with its parameters. None is ever changed."""
 
-    state: str
-    params: Params = field(default_factory=dict)
+    __slots__ = ("params", "state")
+
+    def __init__(self, state: str, params: ReadParams | None = None) -> None:
+        self.state: Final = state
+        self.params: Final[ReadParams] = NO_PARAMS if params is None else params
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SubscriptionState) and self.state == other.state and self.params == other.params
+
+    def __hash__(self) -> int:
+        return hash(self.state)
+
+    def __repr__(self) -> str:
+        return f"SubscriptionState({str(self)!r})"
 
     def __str__(self) -> str:
         return f"{self.state}{params_text(self.params)}"
@@ -68,7 +78,7 @@ def parse_event(text: str) -> Event:
     return remember(_remembered, text, _read_event(text)) if known is None else known
 
 
-_remembered: dict[str, Event] = {}
+_remembered: Final[dict[str, Event]] = {}
 
 
 def _read_event(text: str) -> Event:

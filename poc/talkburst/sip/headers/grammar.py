@@ -1,21 +1,22 @@
 """Pieces of the SIP grammar that several headers share: tokens, quoted strings, lists, parameters. RFC 3261 25.1."""
 
 import re
+from typing import Final
 
-from talkburst.sip.uri_parts import Params, ReadParams
+from talkburst.sip.uri_parts import Params
 
 # token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~" )
-_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 # What most parameters are made of: tokens. A value of other characters, or blanks, take the longer way.
 # generic-param *(SEMI generic-param) = token [ EQUAL gen-value ]
-_TOKEN_PARAMS = re.compile(r"[A-Za-z0-9\-.!%*_+`'~;=]+")
+_TOKEN_PARAMS: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~;=]+")
 # One of them, its name in lower case: a tag, an expires, a feature.
-_ONE_PARAM = re.compile(r";([a-z0-9\-.!%*_+`'~]++)(?:=([A-Za-z0-9\-.!%*_+`'~]++))?+")
+_ONE_PARAM: Final = re.compile(r";([a-z0-9\-.!%*_+`'~]++)(?:=([A-Za-z0-9\-.!%*_+`'~]++))?+")
 # An element of a list: up to the next comma outside a quoted-string and the brackets of a name-addr.
-_ELEMENT = re.compile(r"""(?:[^,"<]++|"(?:[^"\\]++|\\.)*+"|<[^>]*+>)*+""", re.DOTALL)
-_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-BLANK = " \t"  # WSP; what str.strip takes off by default is more than that
-MAX_DELTA_SECONDS = 2**32 - 1
+_ELEMENT: Final = re.compile(r"""(?:[^,"<]++|"(?:[^"\\]++|\\.)*+"|<[^>]*+>)*+""", re.DOTALL)
+_QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
+BLANK: Final = " \t"  # WSP; what str.strip takes off by default is more than that
+MAX_DELTA_SECONDS: Final = 2**32 - 1
 
 
 class HeaderError(ValueError):
@@ -168,11 +169,6 @@ def _parameter_value(value: str) -> str:
     elif '"' in value or " " in value or "\t" in value or "," in value:
         raise HeaderError(f"{value!r} is no parameter value")
     return value
-
-
-def params_text(params: ReadParams) -> str:
-    """The parameters as they stand in a header, each with its semicolon."""
-    return "".join([f";{name}" if value is None else f";{name}={value}" for name, value in params.items()])
 
 
 def parse_number(text: str, maximum: int) -> int:

@@ -6,7 +6,6 @@ from talkburst.sip.headers.grammar import (
     HeaderError,
     closing_quote,
     is_token,
-    params_text,
     parse_params,
     quote,
     split_commas,
@@ -14,7 +13,7 @@ from talkburst.sip.headers.grammar import (
 )
 from talkburst.sip.remembered import remember
 from talkburst.sip.uri import Uri, UriError, parse_uri
-from talkburst.sip.uri_parts import ReadParams
+from talkburst.sip.uri_parts import NO_PARAMS, ReadParams, params_text
 
 
 class NameAddr:
@@ -28,7 +27,7 @@ class NameAddr:
     def __init__(self, display: str, uri: Uri, params: ReadParams | None = None) -> None:
         self.display: Final = display
         self.uri: Final[Uri] = uri
-        self.params: Final[ReadParams] = {} if params is None else params
+        self.params: Final[ReadParams] = NO_PARAMS if params is None else params
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -54,7 +53,7 @@ class NameAddr:
         return self.params.get("tag")
 
 
-_remembered: dict[str, NameAddr] = {}
+_remembered: Final[dict[str, NameAddr]] = {}
 
 
 def parse_name_addr(text: str) -> NameAddr:
@@ -73,7 +72,12 @@ def parse_name_addr(text: str) -> NameAddr:
         elif "<" in before and "\\" not in before and before.count('"') % 2 == 0:  # the bracket is in no quotes
             remember(_remembered, before, NameAddr(read.display, read.uri))
         return read
-    return known if end == len(text) else NameAddr(known.display, known.uri, parse_params(text[end:]))
+    if end == len(text):
+        return known
+    tag = text[end + 5 :]
+    if tag.isalnum() and tag.isascii() and text[end : end + 5] == ";tag=":  # the only one that most have
+        return NameAddr(known.display, known.uri, {"tag": tag})
+    return NameAddr(known.display, known.uri, parse_params(text[end:]))
 
 
 def _read_name_addr(text: str) -> NameAddr:
@@ -101,7 +105,7 @@ def _read_name_addr(text: str) -> NameAddr:
     uri, bracket, params = rest.partition(">")
     if not bracket:
         raise HeaderError(f"no closing bracket in {text!r}")
-    return NameAddr(display, _parse_uri(uri), parse_params(params) if params else {})
+    return NameAddr(display, _parse_uri(uri), parse_params(params) if params else None)
 
 
 def parse_name_addrs(text: str) -> list[NameAddr]:

@@ -1,6 +1,8 @@
 """Header names: compact forms, the lower-case key each header is found by, which headers are lists. RFC 3261 7.3."""
 
-COMPACT = {
+from typing import Final
+
+COMPACT: Final = {
     "a": "accept-contact",
     "b": "referred-by",
     "c": "content-type",
@@ -33,15 +35,15 @@ P-Access-Network-Info P-Visited-Network-ID Accept-Contact Reject-Contact Request
 Timestamp Max-Breadth"""
 
 # Every name in it is known to be a token.
-USUAL_KEYS: dict[str, str] = {name: name.lower() for name in _USUAL.split()}
+USUAL_KEYS: Final[dict[str, str]] = {name: name.lower() for name in _USUAL.split()}
 USUAL_KEYS.update({name: name for name in _USUAL.lower().split()})
 USUAL_KEYS.update(COMPACT)
 USUAL_KEYS.update({letter.upper(): name for letter, name in COMPACT.items()})
 
 # The same by name and colon, as they stand at the beginning of a line.
-KEYS_WITH_COLON: dict[str, str] = {f"{name}:": key for name, key in USUAL_KEYS.items()}
+KEYS_WITH_COLON: Final[dict[str, str]] = {f"{name}:": key for name, key in USUAL_KEYS.items()}
 
-NEVER_SPLIT = frozenset(
+NEVER_SPLIT: Final = frozenset(
     {
         "authorization",
         "www-authenticate",

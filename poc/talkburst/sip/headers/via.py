@@ -1,23 +1,25 @@
 """``Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK776asdhds;rport``, RFC 3261 20.42 and RFC 3581."""
 
 import re
+from typing import Final
 
-from talkburst.sip.headers.grammar import HeaderError, is_token, params_text, parse_params, token_params
+from talkburst.sip.headers.grammar import HeaderError, is_token, parse_params, token_params
 from talkburst.sip.remembered import remember
 from talkburst.sip.uri import UriError, parse_host_port
-from talkburst.sip.uri_parts import Params
+from talkburst.sip.uri_parts import Params, params_text
 
 # via-parm = sent-protocol LWS sent-by *( SEMI via-params ), without a blank more than is needed; an IPv6reference, and
 # whatever else does not match, is read the longer way.
-_USUAL_HOP = re.compile(r"SIP/2\.0/([A-Z]++) ([A-Za-z0-9_.-]++)(?::([1-5][0-9]{4}|6[0-4][0-9]{3}|[0-9]{1,4}))?+")
+_USUAL_HOP: Final = re.compile(r"SIP/2\.0/([A-Z]++) ([A-Za-z0-9_.-]++)(?::([1-5][0-9]{4}|6[0-4][0-9]{3}|[0-9]{1,4}))?+")
 # Most have via-branch first, then response-port and via-received in either order, behind the first semicolon.
-_USUAL_PARAMS = re.compile(
+_USUAL_PARAMS: Final = re.compile(
     r"branch=([A-Za-z0-9\-.!%*_+`'~]++)(?:;received=([A-Za-z0-9\-.!%*_+`'~]++))?+"
     r"(?:;(rport)(?:=([0-9]++))?+)?+(?:;received=([A-Za-z0-9\-.!%*_+`'~]++))?+"
 )
-_TOKEN_PARAMS = re.compile(r"[A-Za-z0-9\-.!%*_+`'~;=]++")
+_TOKEN_PARAMS: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~;=]++")
 
-_remembered: dict[str, tuple[str, str, int | None]] = {}  # transport, host and port by what stands before the semicolon
+# Transport, host and port by what stands before the semicolon.
+_remembered: Final[dict[str, tuple[str, str, int | None]]] = {}
 
 
 class Via:
