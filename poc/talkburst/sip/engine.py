@@ -18,7 +18,7 @@ from talkburst.sip.actions import Action, Connect, Disconnect, Resolve, Send
 from talkburst.sip.flow import Address, Flow, Listener
 from talkburst.sip.inbound import Inbound
 from talkburst.sip.listeners import Listeners
-from talkburst.sip.locating import Located
+from talkburst.sip.locating import MOST_TARGETS, Located
 from talkburst.sip.message import Request, Response
 from talkburst.sip.message_limits import MessageLimits
 from talkburst.sip.next_hop import Hosts
@@ -159,6 +159,7 @@ class Engine(TransactionLayer):
         timeout: float | None = None,
         mark: str = "",
         patience: float | None = None,
+        attempts: int = MOST_TARGETS,
     ) -> ClientTransaction:
         """Send `request` in a new client transaction (RFC 3261 17.1); the copy sent is `.request` of what is returned.
 
@@ -172,8 +173,9 @@ class Engine(TransactionLayer):
         all the same when the peer takes no TCP (RFC 3261 18.1.1). A `flow` is never exchanged for another one.
 
         A name that stands for several targets is tried at one after the other until one does not fail, each with a new
-        branch; `handler` is told how the last one ended (RFC 3263 4.3). Silence is a failure after Timer B or F; where
-        there are only `patience` seconds for all of them, or `timeout`, each has its share.
+        branch, at no more than `attempts` of them; `handler` is told how the last one ended (RFC 3263 4.3). Silence is
+        a failure after Timer B or F; where there are only `patience` seconds for all of them, or `timeout`, each has
+        its share.
         """
         if self.handled is not None:
             self.handled.await_user(now)  # its timers go before those of what it leads to
@@ -189,7 +191,8 @@ class Engine(TransactionLayer):
             transaction.start(at_once, now)
         else:
             started = partial(self.start, transaction, key)
-            self._outbound.depart(route, sent, started, now, patience=timeout if patience is None else patience)
+            given = timeout if patience is None else patience
+            self._outbound.depart(route, sent, started, now, patience=given, attempts=attempts)
         return transaction
 
     def respond(self, transaction: ServerTransaction, response: Response, now: float) -> bool:

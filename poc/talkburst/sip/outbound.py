@@ -11,7 +11,7 @@ from talkburst.sip.connections import Connections, Routed
 from talkburst.sip.failover import LONGEST, Avoided, Failover
 from talkburst.sip.flow import Address, Flow, Listener, bracketed
 from talkburst.sip.headers import HeaderError, Via
-from talkburst.sip.locating import Located, Wanted
+from talkburst.sip.locating import MOST_TARGETS, Located, Wanted
 from talkburst.sip.message import Request
 from talkburst.sip.next_hop import Target, deciding_uri, target_of
 from talkburst.sip.sips import is_sips, names_sips
@@ -38,13 +38,17 @@ class Route(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """What waits for a name: a request, or None for a response. By `until` one of the targets must have shown life."""
+    """What waits for a name: a request, or None for a response. By `until` one of the targets must have shown life.
+
+    `attempts`: how many of them may be asked.
+    """
 
     source: Listener
     domain: str
     sent: Request | None
     routed: Routed
     until: float | None = None
+    attempts: int = MOST_TARGETS
 
 
 class Outbound:
@@ -111,7 +115,16 @@ class Outbound:
         """Whether a request may go by UDP (RFC 3261 18.1.1), for its size or for want of TCP."""
         return self._engine.sides.sibling(source, "TCP") is None or len(sent.to_bytes()) <= LARGEST_DATAGRAM
 
-    def depart(self, route: Route, sent: Request, routed: Routed, now: float, *, patience: float | None = None) -> None:
+    def depart(
+        self,
+        route: Route,
+        sent: Request,
+        routed: Routed,
+        now: float,
+        *,
+        patience: float | None = None,
+        attempts: int = MOST_TARGETS,
+    ) -> None:
         """Tell `routed` the flow: at once, or when the name is resolved and the connection is up."""
         source, _, target = route
         flow = self.at_once(route, sent)
@@ -123,7 +136,7 @@ class Outbound:
                 self._depart_to(source, (target.host, target.port), sent, routed, now, target.domain)
             else:
                 until = None if patience is None else now + patience
-                self.resolve(target, Lookup(source, target.domain, sent, routed, until))
+                self.resolve(target, Lookup(source, target.domain, sent, routed, until, attempts))
         else:
             # Not at once: the caller has not got hold of its transaction yet.
             self._engine.agenda.schedule(now, partial(routed, None))
@@ -144,9 +157,10 @@ class Outbound:
         if not reachable:
             lookup.routed(None, now)
             return
-        share = None if lookup.until is None else max(0.0, lookup.until - now) / len(reachable)
+        tried = self.avoided.last(reachable, now)[: lookup.attempts]
+        share = None if lookup.until is None else max(0.0, lookup.until - now) / len(tried)
         until = now + LONGEST * self._engine.timers.t1 if lookup.until is None else lookup.until
-        self._go_on(Failover(self.avoided.last(reachable, now), lookup.domain, until, share), lookup, now)
+        self._go_on(Failover(tried, lookup.domain, until, share), lookup, now)
 
     # One target after the other (RFC 3263 4.3)
 

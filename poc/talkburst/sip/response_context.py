@@ -42,6 +42,9 @@ class Outgoing(NamedTuple):
     private: Sequence[str] = ()
 
 
+# How often one request is sent, counting each machine that a name stands for and each further flow of a device: as many
+# as RFC 5393 5.3.3.1 has at one time, so that contacts which fail in turn multiply no more than those that do not.
+MOST_ATTEMPTS: Final = 60
 ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326 3.1: no missed call, then
 CHALLENGES: Final = ("WWW-Authenticate", "Proxy-Authenticate")
 
@@ -69,6 +72,7 @@ class ResponseContext:
         self._liveness: Alarm | None = None
         self._starting = True
         self.patience: float | None = None
+        self.attempts = MOST_ATTEMPTS  # at each of the ways
 
     @property
     def goes_on(self) -> bool:
@@ -91,6 +95,8 @@ class ResponseContext:
         elif not self.is_invite:
             # Whoever asked waits for Timer F: a next target has to answer by then (RFC 4321 1.1).
             self.patience = self.engine.timers.duration(Timer.F) / 2
+        ways = sum(1 + _others(each) for each in outgoing)
+        self.attempts = max(1, MOST_ATTEMPTS // ways)
         self._branches = [_Branch(self, each.distrusted, each.private) for each in outgoing]
         for branch, each in zip(self._branches, outgoing, strict=True):
             branch.start(each, now, mark)
@@ -217,6 +223,7 @@ class _Branch:
             flow=flow,
             mark=mark,
             patience=self._context.patience,
+            attempts=self._context.attempts,
         )
 
     def cancel(self, now: float, reason: str = "") -> None:
@@ -288,6 +295,14 @@ class _Branch:
         if self._timer_c is not None:
             self._timer_c.cancel()
             self._timer_c = None
+
+
+def _others(outgoing: Outgoing) -> int:
+    """How many other ways there are to the same device."""
+    number, way = 0, outgoing.instead
+    while way is not None:
+        number, way = number + 1, way.instead
+    return number
 
 
 def _leads_nowhere(outcome: Outcome) -> bool:

@@ -1,5 +1,7 @@
 """A next hop that is several machines (RFC 3261 16.6 step 7, RFC 3263 4.3): the proxy asks one after the other."""
 
+import itertools
+
 import pytest
 
 from talkburst.sip.locating import Located
@@ -86,3 +88,46 @@ def test_what_tells_a_loop_stands_in_the_branch_for_the_second_as_well(bench, as
     own, mark = first.message.via.branch.split("-")
     assert second.message.via.branch.split("-") != [own, mark]
     assert second.message.via.branch.endswith(f"-{mark}")
+
+
+def names(*instead: int) -> list[Target]:
+    """Contacts that are names, each with so many other flows."""
+    targets = []
+    for number, others in enumerate(instead):
+        target = None
+        for flow in range(others + 1):
+            target = Target("servers", f"sip:x@n{number}-{flow}.example", instead=target)
+        targets.append(target)
+    return targets
+
+
+BREADTHS = {
+    "one contact": (names(0), 8),
+    "seven contacts": (names(*[0] * 7), 56),
+    "eight contacts": (names(*[0] * 8), 56),
+    "half as many as may be": (names(*[0] * 30), 60),
+    "as many as a user may have": (names(*[0] * 32), 32),
+    "one device with three flows": (names(2), 24),
+    "devices with two flows": (names(*[1] * 10), 60),
+}
+
+
+@pytest.mark.parametrize(("targets", "attempts"), BREADTHS.values(), ids=BREADTHS)
+def test_one_request_is_sent_sixty_times_at_most_whatever_names_stand_for(bench, targets, attempts: int) -> None:
+    """Max-Breadth (RFC 5393 5.3) counts what is tried at one time, and 32 contacts of 8 machines are 256 in turn."""
+    bench.targets = targets
+    bench.request()
+    ports, sent, resolved = itertools.count(6000), [], 0
+    while resolved < len(bench.resolving) or len(sent) < len(bench.sent):
+        for wanted in bench.resolving[resolved:]:
+            resolved += 1
+            bench.engine.resolved(wanted.token, machines(ports), bench.now)
+        bench.collect()
+        for each in bench.sent[len(sent) :]:
+            sent.append(each)
+            bench.refuse(each.to)
+    assert [each.line.split()[0] for each in sent if each.to[0] == "198.51.100.1"] == ["SUBSCRIBE"] * attempts
+
+
+def machines(ports) -> list[Located]:
+    return [Located("UDP", ("198.51.100.1", next(ports))) for _ in range(8)]
