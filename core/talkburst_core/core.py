@@ -123,6 +123,7 @@ class Core:
             SERVERS,
             self._decide,
             self.registrar.deregister,
+            self.policy.liveness,
             self._journal,
         )
 

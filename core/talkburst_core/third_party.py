@@ -42,7 +42,8 @@ class ThirdPartyRegistration:
     """Sends third-party REGISTER requests. `uri` is the core's, `contact(server)` where that server reaches it.
 
     `on_terminated(subscriber, now)` is called when a server fails whose criterion says that the user may not stay
-    registered without it (DefaultHandling 1).
+    registered without it (DefaultHandling 1). `patience`: seconds that all machines behind the name of a server have
+    until the last one is asked.
     """
 
     engine: Engine
@@ -51,6 +52,7 @@ class ThirdPartyRegistration:
     listener: str
     decide: Decide
     on_terminated: Callable[[Subscriber, str, float], None]
+    patience: float
     journal: Journal | None = None
     _told: dict[str, dict[str, Told]] = field(default_factory=dict)
 
@@ -182,7 +184,9 @@ class ThirdPartyRegistration:
         request = told.sent = told.waiting
         told.waiting = None
         handler = partial(self._answered, server, told, subscriber, request)
-        told.transaction = self.engine.send_request(request, handler, now, listener=self.listener)
+        told.transaction = self.engine.send_request(
+            request, handler, now, listener=self.listener, patience=self.patience
+        )
 
     def _answered(
         self, server: str, told: Told, subscriber: Subscriber, request: Request, outcome: Response | Failure, now: float

@@ -53,3 +53,21 @@ def test_a_silent_machine_is_left_within_the_liveness_of_a_request(named) -> Non
     assert later[-1].to == SECOND.address
     (up,) = named.answer(later[-1], "200 OK", "Expires: 60\nContact: <sip:127.0.0.3:5070>").to_clients
     assert up.line == "SIP/2.0 200 OK"
+
+
+def test_server_hears_of_a_user_before_it_gets_a_request_of_that_user(named) -> None:
+    """A silent machine has the same time for both: the REGISTER is with the next one when the SUBSCRIBE gets there."""
+    (told,) = named.register().to_servers
+    named.subscribe("poc-settings")
+    assert {each.to for each in named.advance(2.4).to_servers} == {told.to}
+    later = [each for each in named.advance(0.2).to_servers if each.to == SECOND.address]
+    assert [each.line.split()[0] for each in later] == ["REGISTER", "SUBSCRIBE"]
+
+
+def test_machine_without_another_one_has_all_the_time_of_a_transaction_for_a_third_party_register(named) -> None:
+    named.names["poc.example.net"] = [FIRST]
+    (told,) = named.register().to_servers
+    named.advance(20)
+    assert not named.reasons("third-party REGISTER to sip:poc.example.net failed")
+    named.answer(told, "200 OK")
+    assert not named.advance(60).to_servers
