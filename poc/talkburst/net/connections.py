@@ -16,7 +16,7 @@ from talkburst.net.room import Room
 from talkburst.net.seldom import Seldom
 from talkburst.net.shell import Shell
 from talkburst.net.tcp import TcpConnection
-from talkburst.net.tcp_limits import DEAF, IDLE, SILENT, UNFINISHED, TcpLimits
+from talkburst.net.tcp_limits import DEAF, IDLE, REKEYING, SILENT, UNFINISHED, TcpLimits
 from talkburst.net.tls import Tls
 from talkburst.net.tls_stream import TlsStream
 from talkburst.sip.actions import Send
@@ -29,6 +29,7 @@ COUNTED = {
     SILENT: "connections_silent",
     UNFINISHED: "connections_unfinished",
     DEAF: "connections_not_read",
+    REKEYING: "connections_rekeying",
 }
 
 

@@ -11,6 +11,7 @@ IDLE = "idle"
 SILENT = "no keep-alive"
 UNFINISHED = "a message does not end"
 DEAF = "the peer does not read"
+REKEYING = "nothing but changes of keys"
 
 
 @dataclass(slots=True, frozen=True)

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from talkburst.net.tcp import TcpConnection
+from talkburst.net.tcp_limits import REKEYING
 from talkburst.sip.domain_identity import domain_identities, identity_of
 from talkburst.sip.flow import Address
 from talkburst.sip.framer import TLS_HANDSHAKE
 
 READ_SIZE = 65536  # bytes
 MOST_UNREAD = 1_048_576  # bytes of ours that may wait for a peer that has TLS answer it and does not read
+PIECE = 4096  # bytes that are deciphered before anybody looks what they were
+# A change of keys (RFC 8446 4.6.3) is 27 bytes of work for nothing. More of that than an unfinished record may be, and
+# than so much a second, is not borne; what a record says pays for as much again.
+MOST_TOIL = 24_576  # bytes
+RECORD = 96  # bytes that a record may have around what it says (RFC 5246 6.2.3)
+TOIL_BORNE = 4096  # bytes a second
 ALERT_WAIT = 1.0  # seconds for the word on what was wrong to leave
 
 
@@ -62,6 +70,8 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
         self._secured = False
         self._finished = False  # we send no more, and look at nothing that comes
         self._ended = False  # the peer sends no more
+        self._toil = 0  # bytes that came and said nothing
+        self._weighed = self._loop.time()
         self._alarm: asyncio.TimerHandle | None = None
 
     def refuse(self, reason: str) -> None:
@@ -96,9 +106,10 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
             self.refuse("what came is no TLS")
             return
         self._heard = True
-        self._in.write(data)
-        if self._secured or self._shake():
-            self._pour()
+        if len(data) <= PIECE:
+            self._pour((data,))
+        else:
+            self._pour(data[start : start + PIECE] for start in range(0, len(data), PIECE))
 
     def eof_received(self) -> bool:
         if not self._told:
@@ -156,22 +167,25 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
         names = cast(tuple[tuple[str, object], ...], certificate.get("subjectAltName", ()))
         return domain_identities([(kind, value) for kind, value in names if isinstance(value, str)])  # not a DirName
 
-    def _pour(self) -> None:
-        """Hand on everything that can be deciphered, as one piece."""
+    def _pour(self, pieces: Iterable[bytes]) -> None:
+        """Hand on everything that can be deciphered of what came, as one piece."""
         parts: list[bytes] = []
         over, fault = False, ""
-        while not over:
-            try:
-                part = self._tls.read(READ_SIZE)
-            except ssl.SSLWantReadError:
+        for piece in pieces:
+            self._in.write(piece)
+            if self._finished:
+                return
+            if not self._secured and not self._shake():
+                continue
+            before = len(parts)
+            over, fault = self._decipher(parts)
+            self._toil = max(0, self._toil + len(piece) - sum(RECORD + 2 * len(part) for part in parts[before:]))
+            if self._toil > 0 and not over and self._is_toil():
+                over, fault = True, REKEYING
+            if over:
                 break
-            except ssl.SSLZeroReturnError:
-                over = True
-            except ssl.SSLError as error:
-                over, fault = True, words_of(error)
-            else:
-                parts.append(part)
-                over = not part
+        if not self._secured:
+            return
         self._flush()  # an answer to a change of keys, say
         if self._transport.get_write_buffer_size() > MOST_UNREAD:
             fault = fault or "the peer does not read"
@@ -181,6 +195,28 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
             self.connection.cut(fault)
         elif over and not self._finished:
             self._end()
+
+    def _decipher(self, parts: list[bytes]) -> tuple[bool, str]:
+        """Add what can be read to `parts`; whether that was the last, and what is wrong if that is why."""
+        while True:
+            try:
+                part = self._tls.read(READ_SIZE)
+            except ssl.SSLWantReadError:
+                return False, ""
+            except ssl.SSLZeroReturnError:
+                return True, ""
+            except ssl.SSLError as error:
+                return True, words_of(error)
+            parts.append(part)
+            if not part:
+                return True, ""
+
+    def _is_toil(self) -> bool:
+        """Whether more came that says nothing than an unfinished record, and what is borne with time, can be."""
+        now = self._loop.time()
+        self._toil = max(0, self._toil - int((now - self._weighed) * TOIL_BORNE))
+        self._weighed = now
+        return self._toil > MOST_TOIL
 
     def _end(self) -> None:
         if not self._ended:
