@@ -7,20 +7,9 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talkburst.sip.agenda import Agenda, Alarm
+from talkburst.sip.agenda import Agenda, Alarm, Call
 
 DURATIONS = (0.0, 0.5, 5.0, 32.0)
-
-
-class Noted(Alarm):
-    """Writes down that it rang, and may schedule another one then."""
-
-    def __init__(self, at: float, name: int, bench: Bench) -> None:
-        super().__init__(at)
-        self.name, self.bench = name, bench
-
-    def ring(self, now: float) -> None:
-        self.bench.ring(self.name, now)
 
 
 class Bench:
@@ -35,9 +24,9 @@ class Bench:
         self.now = 100.0
 
     def wait(self, duration: float, now: float) -> None:
-        alarm = Noted(now + duration, next(self.names), self)
-        self.alarms[alarm.name] = alarm
-        self.awaited.append((alarm.at, alarm.name))
+        name = next(self.names)
+        alarm = self.alarms[name] = Call(now + duration, lambda now: self.ring(name, now))
+        self.awaited.append((alarm.at, name))
         self.agenda.wait(alarm, duration)
 
     def schedule(self, at: float) -> None:

@@ -9,15 +9,27 @@ from talkburst.sip.locating import Wanted
 from talkburst.sip.message import Request, Response
 
 
-class Send(NamedTuple):
+class Send:
     """Send `data`, which is `message`, from `flow.local` to `flow.remote`; on the connection, if the flow names one.
 
-    Of an answer that is repeated, `message` has no more than the status.
+    Of an answer that is repeated, `message` has no more than the status. One is made for each message that leaves, so
+    this is no tuple: compiled, a tuple with names is made by the interpreter.
     """
 
-    flow: Flow
-    data: bytes
-    message: Request | Response
+    __slots__ = ("data", "flow", "message")
+
+    def __init__(self, flow: Flow, data: bytes, message: Request | Response) -> None:
+        self.flow = flow
+        self.data = data
+        self.message = message
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Send):
+            return NotImplemented
+        return self.flow == other.flow and self.data == other.data and self.message == other.message
+
+    def __repr__(self) -> str:
+        return f"Send({self.flow!r}, {self.message!r})"
 
 
 class Resolve(NamedTuple):

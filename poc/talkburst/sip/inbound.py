@@ -153,15 +153,16 @@ class Inbound:
     def withdraw(self, promises: Iterable[Send]) -> None:
         """Answer 500 in place of final responses that have not left, wherever they are kept."""
         transactions = {id(each.data): each for each in self._engine.servers.values() if each.final_sent}
-        for flow, data, promise in promises:
+        for each in promises:
+            promise = each.message
             if not isinstance(promise, Response) or promise.cseq.method == "INVITE":
                 continue
             self._engine.counters["withdrawn"] += 1
-            transaction, failure = transactions.get(id(data)), self._failure(promise)
+            transaction, failure = transactions.get(id(each.data)), self._failure(promise)
             if transaction is not None:
                 transaction.replace(failure)
             else:
-                self._engine.transmit(flow, failure.to_bytes(), failure)
+                self._engine.transmit(each.flow, failure.to_bytes(), failure)
 
     def _failure(self, promise: Response) -> Response:
         """A 500 in place of another response to the same request."""

@@ -29,12 +29,15 @@ TCP_PATIENCE = 1.0  # seconds a connection may take to come up when UDP will do 
 UDP_AFTER_REFUSAL = 60.0  # seconds a peer that did not take TCP gets large requests by UDP
 
 
-class Route(NamedTuple):
+class Route:
     """The listener a request leaves from, and the flow or the target it leaves for; neither when it has no way."""
 
-    source: Listener
-    flow: Flow | None = None
-    target: Target | None = None
+    __slots__ = ("flow", "source", "target")
+
+    def __init__(self, source: Listener, flow: Flow | None = None, target: Target | None = None) -> None:
+        self.source = source
+        self.flow = flow
+        self.target = target
 
 
 class Lookup(NamedTuple):
@@ -103,7 +106,7 @@ class Outbound:
 
     def at_once(self, route: Route, sent: Request) -> Flow | None:
         """The flow of a request that has neither a name nor a connection to wait for; None for any other."""
-        source, flow, target = route
+        source, flow, target = route.source, route.flow, route.target
         if target is None:
             return flow if flow is not None and (not flow.connection or self.connections.is_open(flow)) else None
         if source.reliable or not target.is_literal or not self._fits(source, sent):
@@ -126,7 +129,7 @@ class Outbound:
         attempts: int = MOST_TARGETS,
     ) -> None:
         """Tell `routed` the flow: at once, or when the name is resolved and the connection is up."""
-        source, _, target = route
+        source, target = route.source, route.target
         flow = self.at_once(route, sent)
         if flow is not None:
             routed(flow, now)

@@ -1,8 +1,9 @@
 import gc
+from functools import partial
 
 import pytest
 
-from talkburst.sip.agenda import Agenda, Alarm
+from talkburst.sip.agenda import Agenda, Call
 
 
 def test_alarms_ring_in_order_of_time_then_of_scheduling() -> None:
@@ -86,22 +87,11 @@ def test_alarms_that_are_awaited_survive_the_sweep_in_their_order() -> None:
     assert rung == [float(now) for now in range(1, 5001)]
 
 
-class Waiting(Alarm):
-    """An alarm of a line."""
-
-    def ring(self, now: float) -> None:
-        RUNG.append(self.number)
-
-
-RUNG: list[int] = []
-
-
 def test_cancelled_alarms_of_one_duration_do_not_pile_up() -> None:
     agenda = Agenda()
-    first = Waiting(32.0)
-    agenda.wait(first, 32.0)  # nothing that is cancelled behind it surfaces
+    agenda.wait(Call(32.0, print), 32.0)  # nothing that is cancelled behind it surfaces
     for number in range(50_000):
-        alarm = Waiting(32.0 + number)
+        alarm = Call(32.0 + number, print)
         agenda.wait(alarm, 32.0)
         alarm.cancel()
     assert len(agenda) < 2000
@@ -109,22 +99,44 @@ def test_cancelled_alarms_of_one_duration_do_not_pile_up() -> None:
 
 
 def test_alarms_of_one_duration_survive_the_sweep_in_their_order() -> None:
-    agenda = Agenda()
-    RUNG.clear()
+    agenda, rung = Agenda(), []
     for number in range(20_000):
-        alarm = Waiting(float(number))
+        alarm = Call(float(number), partial(lambda name, now: rung.append(name), number))
         agenda.wait(alarm, 32.0)
         if number % 10:
             alarm.cancel()
     agenda.run(30_000.0)
-    assert list(range(1, 20_001, 10)) == RUNG
+    assert rung == list(range(0, 20_000, 10))
     assert len(agenda) == 0
 
 
+def test_an_alarm_of_a_line_rings_in_time_though_the_clock_went_back() -> None:
+    agenda, rung = Agenda(), []
+    for at in (32.0, 31.0, 33.0):
+        agenda.wait(Call(at, partial(lambda at, now: rung.append(at), at)), 32.0)
+    assert agenda.next_deadline() == 31.0
+    agenda.run(40.0)
+    assert rung == [31.0, 32.0, 33.0]
+
+
+def test_a_line_is_not_swept_away_with_the_first_of_it() -> None:
+    agenda, rung = Agenda(), []
+    first = Call(32.0, print)
+    agenda.wait(first, 32.0)
+    agenda.wait(Call(33.0, rung.append), 32.0)
+    first.cancel()
+    for _ in range(3000):
+        agenda.schedule(600.0, print).cancel()
+    agenda.run(40.0)
+    assert rung == [40.0]
+
+
 def test_a_cancelled_alarm_holds_nobody() -> None:
-    agenda = Agenda()
-    kept = [agenda.schedule(1.0, [].append) for _ in range(3)]
-    held = gc.get_referents(kept[1])
-    kept[1].cancel()
-    assert held
-    assert not [each for each in gc.get_referents(kept[1]) if callable(each) and not isinstance(each, type)]
+    alarm = Agenda().schedule(1.0, nobody)
+    assert any(each is nobody for each in gc.get_referents(alarm))
+    alarm.cancel()
+    assert not any(each is nobody for each in gc.get_referents(alarm))
+
+
+def nobody(now: float) -> None:
+    """Whom an alarm may hold."""
