@@ -18,6 +18,7 @@ from talkburst.sip.domain_identity import domain_identities, identity_of
 from talkburst.sip.flow import Address
 from talkburst.sip.framer import TLS_HANDSHAKE
 
+TLS_ALERT = 0x15  # begins a record, as TLS_HANDSHAKE does
 READ_SIZE = 65536  # bytes
 MOST_UNREAD = 1_048_576  # bytes of ours that may wait for a peer that has TLS answer it and does not read
 PIECE = 4096  # bytes that are deciphered before anybody looks what they were
@@ -66,6 +67,7 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
         self._transport: asyncio.Transport
         self._loop = asyncio.get_running_loop()
         self._heard = False
+        self._first = (TLS_HANDSHAKE,) if domain is None else (TLS_HANDSHAKE, TLS_ALERT)  # whom we call may decline
         self._told = False  # how the handshake ended
         self._secured = False
         self._finished = False  # we send no more, and look at nothing that comes
@@ -102,7 +104,7 @@ class TlsStream(asyncio.Protocol, asyncio.Transport):
     def data_received(self, data: bytes) -> None:
         if self._finished:
             return
-        if not self._heard and data[0] != TLS_HANDSHAKE:
+        if not self._heard and data[0] not in self._first:
             self.refuse("what came is no TLS")
             return
         self._heard = True

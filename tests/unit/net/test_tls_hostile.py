@@ -294,7 +294,11 @@ async def test_keep_alive_is_answered(serve, dial) -> None:
 
 
 async def test_call_to_a_port_that_does_not_speak_tls_fails_with_its_reason(make_node, authority, caplog) -> None:
-    """Plain text, silence and a closed door."""
+    """Plain text, silence and a closed door; and one that speaks TLS, but not with us."""
+
+    async def decline(reader, writer) -> None:
+        writer.write(bytes.fromhex("15 0303 0002 0228"))  # a fatal alert, handshake_failure (RFC 8446 6)
+        await hang(reader, writer)
 
     async def greet(reader, writer) -> None:
         writer.write(b"220 mail.example ESMTP\r\n")
@@ -308,7 +312,8 @@ async def test_call_to_a_port_that_does_not_speak_tls_fails_with_its_reason(make
 
     caller = make_node(tls=Tls(authority.settings()), limits=TcpLimits(connect=0.3))
     await caller.listen("tls:127.0.0.1:0")
-    for talk, reason in ((greet, "what came is no TLS"), (hang, "no answer in time")):
+    says_no = "the peer says: handshake failure"
+    for talk, reason in ((greet, "what came is no TLS"), (hang, "no answer in time"), (decline, says_no)):
         gone = asyncio.Event()
         server = await asyncio.start_server(talk, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
