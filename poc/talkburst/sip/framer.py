@@ -95,7 +95,7 @@ class StreamFramer:
     def _measure(self) -> Malformed | None:
         """Finds the length of the message at the front, once its head is there."""
         end = self._buffer.find(b"\r\n\r\n", self._searched)
-        if end > self._limits.head or (end < 0 and len(self._buffer) > self._limits.head):
+        if end > self._limits.head or (end < 0 and self._is_oversized()):
             return self._oversized_head()
         if end < 0:
             self._searched = max(len(self._buffer) - 3, 0)
@@ -114,6 +114,15 @@ class StreamFramer:
             return _fault(head, f"a body of more than {self._limits.body} bytes", 513, "RFC 3261 21.5.7")
         self._need = end + 4 + length
         return None
+
+    def _is_oversized(self) -> bool:
+        """Whether a head without an end is too large already; its last bytes may be the beginning of the end."""
+        size, most = len(self._buffer), self._limits.head
+        if size <= most:
+            return False
+        return not any(
+            self._buffer.endswith(begun) and size - len(begun) <= most for begun in (b"\r\n\r", b"\r\n", b"\r")
+        )
 
     def _oversized_head(self) -> Malformed:
         """Whole lines that fit may be enough to answer."""

@@ -80,6 +80,14 @@ def test_limits_are_the_most_that_is_taken():
         assert fault.status == 513
 
 
+def test_headers_as_large_as_may_be_are_taken_however_they_arrive():
+    head = FIRST.index(b"\r\n\r\n")
+    for size in (1, 2, 3, len(FIRST)):
+        framer = StreamFramer(StreamLimits(head, len(FIRST)))
+        pieces = [FIRST[start : start + size] for start in range(0, len(FIRST), size)]
+        assert [item for piece in pieces for item in framer.feed(piece)] == [FIRST], size
+
+
 def test_what_is_unfinished_is_what_may_still_end():
     framer = StreamFramer()
     for data, unfinished in ((FIRST[:-1], True), (FIRST[-1:], False), (b"\r", True), (b"\n", False)):
