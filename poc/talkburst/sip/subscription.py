@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from talkburst.sip.agenda import Alarm
 from talkburst.sip.asked_duration import AskedDuration, stated_seconds
 from talkburst.sip.backoff import Backoff, renewal, retry_after
 from talkburst.sip.dialog import Dialog
@@ -15,6 +14,7 @@ from talkburst.sip.message import Request, Response
 from talkburst.sip.requester import Attempt, Requester
 from talkburst.sip.subscribe_outcomes import EXPIRED, NO_NOTIFY, ends_subscription, reason_of
 from talkburst.sip.subscribe_requests import SubscribeRequests
+from talkburst.sip.subscription_alarms import SubscriptionAlarms
 from talkburst.sip.subscription_states import TRANSITIONS, Happening, State
 from talkburst.sip.timers import Timer
 from talkburst.sip.transaction.client import Failure
@@ -65,7 +65,7 @@ class Subscription:
         self._refresh_wanted = False
         self._stop_wanted = False
         self._backoff = Backoff()
-        self._alarms: dict[str, Alarm] = {}
+        self._alarms = SubscriptionAlarms(subscriber.agenda)
         self._attempt: Attempt | None = None
         event = parse_event(requests.event)
         self.package, self.event_id = event.package, event.id
@@ -126,8 +126,9 @@ class Subscription:
         self._move(Happening.SUBSCRIBED)
         self._move(Happening.PENDING if flag(row, "pending") else Happening.ACTIVE)
         self._subscriber.add(self)
-        self._set_alarm("expiry", self.expires_at, self._expired)
-        self._set_alarm("refresh", at, self.refresh)
+        if self.expires_at is not None:
+            self._alarms.set("expiry", self.expires_at, self._expired)
+        self._alarms.set("refresh", at, self.refresh)
 
     def abandon(self, now: float) -> None:
         """Is no more, without a word to anybody: neither to the notifier nor by `on_end`."""
@@ -158,8 +159,8 @@ class Subscription:
             request = self._requests.refresh(self.dialog, expires)
         self._asked = expires
         self._unanswered, self._notified, self._refresh_wanted = True, False, False
-        self._set_alarm("refresh", None)
-        self._set_alarm("N", now + self._subscriber.timers.duration(Timer.N), self._no_notify)
+        self._alarms.stop("refresh")
+        self._alarms.set("N", now + self._subscriber.timers.duration(Timer.N), self._no_notify)
         self._attempt = self._requester.send(
             request,
             self._on_outcome,
@@ -194,7 +195,7 @@ class Subscription:
         self._backoff.reset()
         self._duration.accepted()
         if response.status == 204:  # RFC 5839 7.2: no NOTIFY will come
-            self._set_alarm("N", None)
+            self._alarms.stop("N")
         try:
             if self.dialog is not None and response.to.tag == self.dialog.remote_tag:
                 self.dialog.refresh_target(response)
@@ -218,8 +219,8 @@ class Subscription:
             self._end(reason_of(outcome), delay, now)
         else:
             # RFC 6665 4.1.2.2: what was granted last still counts, and there is no NOTIFY to wait for.
-            self._set_alarm("N", None)
-            self._set_alarm("refresh", now + self._backoff.next(delay), self.refresh)
+            self._alarms.stop("N")
+            self._alarms.set("refresh", now + self._backoff.next(delay), self.refresh)
 
     # NOTIFY
 
@@ -261,7 +262,7 @@ class Subscription:
             self._end(told.reason or "", told.retry_after, now)
             return
         if self._asked > 0:  # else it is the last NOTIFY that we wait for
-            self._set_alarm("N", None)
+            self._alarms.stop("N")
         self._move(Happening.PENDING if state == "pending" else Happening.ACTIVE)
         if expires is not None and self._asked > 0:
             at = now + min(expires, self._asked)
@@ -275,15 +276,8 @@ class Subscription:
 
     def _expire_at(self, at: float, now: float) -> None:
         self.expires_at = at
-        self._set_alarm("expiry", at, self._expired)
-        self._set_alarm("refresh", now + renewal(at - now), self.refresh)
-
-    def _set_alarm(self, name: str, at: float | None, call: Callable[[float], None] | None = None) -> None:
-        alarm = self._alarms.pop(name, None)
-        if alarm is not None:
-            alarm.cancel()
-        if at is not None and call is not None:
-            self._alarms[name] = self._subscriber.agenda.schedule(at, call)
+        self._alarms.set("expiry", at, self._expired)
+        self._alarms.set("refresh", now + renewal(at - now), self.refresh)
 
     def _no_notify(self, now: float) -> None:
         self._end(NO_NOTIFY, None, now)
@@ -301,6 +295,5 @@ class Subscription:
 
     def _bury(self) -> None:
         self._move(Happening.OVER)
-        for name in list(self._alarms):
-            self._set_alarm(name, None)
+        self._alarms.stop_all()
         self._subscriber.remove(self)
