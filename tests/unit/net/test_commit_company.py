@@ -27,8 +27,8 @@ class Counted(MemoryState):
 
 
 class Gate:
-    def __init__(self, company: float) -> None:
-        self.journal, self.store, self.performed = Journal(), Counted(), list[Action]()
+    def __init__(self, company: float, store: Counted | None = None) -> None:
+        self.journal, self.store, self.performed = Journal(), store or Counted(), list[Action]()
         self.settled = asyncio.Event()
         self.gate = CommitGate(self.journal, self.store, self.performed.extend, self.lost, self.settled.set, company)
 
@@ -85,3 +85,51 @@ async def test_what_has_no_company_is_stored_before_the_end(company: float) -> N
     gate.event("answered")
     await gate.gate.drain()
     assert gate.store.keys == [["answered"]]
+
+
+class Held(Counted):
+    """A commit ends when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_end = asyncio.Event()
+
+    async def commit(self, changes: Iterable[Change]) -> None:
+        await self.may_end.wait()
+        await super().commit(changes)
+
+
+async def test_the_next_commit_waits_until_as_many_have_come_as_shared_the_last_one() -> None:
+    gate = Gate(3600.0, Held())
+    for key in "abc":  # a alone, b and c behind it
+        gate.event(key, SEND)
+    gate.store.may_end.set()
+    await gate.stored()
+    gate.gate.advance()
+    await gate.stored()
+    gate.gate._rest_until += 3600.0
+    gate.event("d", SEND)
+    await asyncio.sleep(0.02)
+    assert gate.store.keys == [["a"], ["b", "c"]]
+    gate.event("e", SEND)
+    assert await gate.stored() == [["a"], ["b", "c"], ["d", "e"]]
+
+
+async def test_one_who_was_alone_is_not_made_to_wait() -> None:
+    gate = Gate(3600.0)
+    for key in "abc":
+        gate.event(key, SEND)
+        await gate.stored()
+    assert gate.store.keys == [["a"], ["b"], ["c"]]
+
+
+async def test_who_does_not_come_back_is_waited_for_no_longer_than_the_rest() -> None:
+    gate = Gate(3600.0, Held())
+    for key in "abc":
+        gate.event(key, SEND)
+    gate.store.may_end.set()
+    await gate.stored()
+    gate.gate.advance()
+    await gate.stored()
+    gate.event("d", SEND)
+    assert (await gate.stored())[-1] == ["d"]
