@@ -88,7 +88,7 @@ bench-register: .venv-bench/.bench .venv-bench-compiled/.bench ## cost of a regi
 	@.venv-bench/bin/python bench/register.py --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),5) \
 	  --compiled .venv-bench-compiled/bin/python $(BENCH)
 
-bench-flow: .venv-bench/.bench .venv-bench-compiled/.bench ## cost of the flow with USERS=10000 registered, plain and compiled (FLOW=--peers for Kamailio's, BUILD=compiled for that one alone)
+bench-flow: .venv-bench/.bench .venv-bench-compiled/.bench ## cost of the flow, plain and compiled, with USERS=10000 (FLOW=--peers for Kamailio's, BUILD=compiled alone)
 	@$(BENCH_VENV)/bin/python bench/flow.py --users $(USERS) \
 	  $(if $(filter compiled,$(BUILD)),,--compiled .venv-bench-compiled/bin/python) $(FLOW)
 
