@@ -26,7 +26,7 @@ from world import World
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "bench-flow.md"
 WARM_UP = 100  # users whose flow is not measured
-FILL_AT_ONCE = 192  # of those at a time: they share commits
+FILL_AT_ONCE = 96  # of those at a time: they share commits, and are not so many that the core sends any away
 LINGER = 33.0  # seconds: 64*T1, for which transactions are kept (RFC 3261 17.2.2), and a little
 
 
