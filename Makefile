@@ -50,7 +50,7 @@ test-pythons: ## unit and flow tests on each of PYTHONS="3.11 3.13", each in an 
 wheel: dist/.compiled ## dist/: a wheel with SIP stack and core compiled by mypyc (wants a C compiler and Python.h), and a pure one
 
 test-wheel: .venv-compiled/.installed ## the tests on the compiled wheel, in an environment of its own
-	COMPILED="talkburst.sip.parser talkburst_core.registrar" .venv-compiled/bin/python -m pytest $(AT_ONCE) -m "not longer" $(PYTEST)
+	COMPILED="talkburst.sip.parser talkburst.net.shell talkburst_core.registrar talkburst_server.settings" .venv-compiled/bin/python -m pytest $(AT_ONCE) -m "not longer" $(PYTEST)
 
 check: $(VENV)/.installed-test ## the gates alone
 	$(BIN)/ruff check .

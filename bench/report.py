@@ -12,12 +12,17 @@ from typing import Any
 
 BUILD_PROBE = """
 import os, platform, sys, sysconfig
-import talkburst.sip.parser, talkburst_core.registrar
+import talkburst.net.shell, talkburst.sip.parser, talkburst_core.registrar, talkburst_server.settings
 # Debian's own is built with a profile, and does not say so.
 debian = sys.base_prefix == "/usr" and os.path.exists("/etc/debian_version")
 optimised = debian or "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-rooms = {"talkburst.sip": talkburst.sip.parser, "talkburst_core": talkburst_core.registrar}
-compiled = " and ".join(name for name, module in rooms.items() if not module.__file__.endswith(".py"))
+rooms = {
+    "talkburst.sip": talkburst.sip.parser,
+    "talkburst.net": talkburst.net.shell,
+    "talkburst_core": talkburst_core.registrar,
+    "talkburst_server": talkburst_server.settings,
+}
+compiled = ", ".join(name for name, module in rooms.items() if not module.__file__.endswith(".py"))
 print(f"{platform.python_implementation()} {platform.python_version()}"
       f" ({'PGO' if optimised else 'no PGO'}), {'compiled ' + compiled if compiled else 'plain talkburst.sip'}")
 """
