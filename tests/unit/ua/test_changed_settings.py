@@ -1,5 +1,7 @@
 """What the user of a client is told of a change of settings, and what a client lacks until it is published."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from talkburst.sip.defects import Defect
@@ -17,6 +19,28 @@ class Told(list):
 
     def __call__(self, fate, why):
         self.append((fate.value, why))
+
+
+class Declining:
+    """The event package of a server that takes no document."""
+
+    def __init__(self, package, defect):
+        self._package, self._defect = package, defect
+
+    def __getattr__(self, name):
+        return getattr(self._package, name)
+
+    def read(self, body):
+        return self._defect
+
+
+@contextmanager
+def declining(world, defect):
+    """The server answers so to each document."""
+    compositor = world.server.settings.compositor
+    package, compositor._package = compositor._package, Declining(compositor._package, defect)
+    yield
+    compositor._package = package
 
 
 def test_a_change_is_told_when_the_server_has_it(make_world, make_device):
@@ -53,10 +77,9 @@ def test_a_refused_change_is_told_and_what_was_published_stays(make_world, make_
     world, told = make_world(), Told()
     device = make_device(world)
     device.start(20)
-    read, world.server.settings.read = world.server.settings.read, lambda body: Defect("", "not today", 403)
-    device.client.adopt(world.now, Wishes("manual"), told)
-    world.run(1)
-    world.server.settings.read = read
+    with declining(world, Defect("", "not today", 403)):
+        device.client.adopt(world.now, Wishes("manual"), told)
+        world.run(1)
     [(fate, why)] = told
     assert fate == "refused"
     assert why.startswith("403 ")
@@ -82,14 +105,13 @@ def test_a_change_that_the_server_cannot_take_now_is_told_to_wait_and_published_
     world, told = make_world(), Told()
     device = make_device(world)
     device.start(20)
-    read, world.server.settings.read = world.server.settings.read, lambda body: Defect("", "busy", 503)
-    device.client.adopt(world.now, Wishes("manual"), told)
-    world.run(0.1)
+    with declining(world, Defect("", "busy", 503)):
+        device.client.adopt(world.now, Wishes("manual"), told)
+        world.run(0.1)
     [(fate, why)] = told
     assert fate == "pending"
     assert why.startswith("500 ")  # RFC 3261 16.7: the core does not pass on a 503
     assert why.endswith("; trying again")
-    world.server.settings.read = read
     world.run(60)
     assert world.stored() == {ONE: "manual"}
     assert len(told) == 1
