@@ -104,6 +104,13 @@ def main(transport: str, host: str, port: str, rate: str, seconds: str, sources:
             source.flush()
             source.read(statuses, waits)
         time.sleep(TICK)
+    ends = last + float(seconds)
+    while any(source.unsent for source in everybody) and last < ends:  # the rest of what was begun
+        for source in everybody:
+            source.flush()
+            source.read(statuses, waits)
+        last = time.monotonic()
+        time.sleep(TICK)
     _say(last)
     heard = time.monotonic()
     while time.monotonic() < heard + STRAGGLERS:

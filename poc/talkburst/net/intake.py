@@ -29,6 +29,7 @@ from talkburst.sip.parser import is_keepalive
 
 PROBE = 0.05  # seconds between two looks at how late the loop is, while anything comes at all
 SLICE = 0.02  # seconds of serving between two rounds of reading
+KEPT_BACK = 4  # one message in so many of those read stays for later while more come than there is room for
 FIRST = 4  # messages of what has begun, for one that begins something
 FEW = 64  # so few that wait are served at once, whatever held us up: nobody has to be sent away
 BEGUN = 4  # times as many of what has begun may wait as of what would begin something
@@ -192,11 +193,18 @@ class Intake:
         return now - new[0].at > self._limits.delay or len(new) >= self._limits.waiting or self._bytes > MOST_BYTES
 
     def _serve(self) -> None:
-        """One round: serve for a while, then let the loop read on."""
+        """One round: serve for a while, then let the loop read on.
+
+        A quick engine would serve in that time whatever the kernel has room for, and leave all else to be dropped
+        there unseen. So while a socket is full, less is served than was read, until the queue is long and those who
+        come last are told.
+        """
         self._work = None
         shell, now = self._shell, self._shell.now()
         end = now + SLICE
-        while now < end and (self._begun or self._new):
+        waiting = len(self._begun) + len(self._new)
+        stays = waiting - max(FEW, self._taken - self._taken // KEPT_BACK) if self.full or self._lost else 0
+        while now < end and len(self._begun) + len(self._new) > max(stays, 0):
             for _ in range(FIRST):
                 if self._begun:
                     self._serve_next(self._begun, now)

@@ -31,6 +31,7 @@ class Shell:
         self.handed_on: list[bytes] = []
         self.commit = (0.0, 0)
         self.ahead: list[bool] = []
+        self.cost = COST
         self.busy = 0.0  # seconds of work, which the loop has not seen
         self.intake = Intake(self, LIMITS, Log("test"))
 
@@ -44,7 +45,7 @@ class Shell:
 
     def serve(self, data: bytes, flow: Flow, now: float, *, overloaded: bool = False) -> None:
         (self.handed_on if overloaded else self.served).append(data)
-        self.busy += COST
+        self.busy += self.cost
 
     def perform(self, send) -> None:
         self.refused.append(send.data)
@@ -206,6 +207,24 @@ def test_a_full_queue_refuses_at_once_and_drops_what_nobody_waits_for(shell) -> 
     assert len(shell.refused) == 10
     run(shell, shell.come, *[begun(1)] * (4 * LIMITS.waiting + 3))
     assert shell.engine.counters["overload_dropped"] == 3
+
+
+def test_a_quick_engine_leaves_some_of_what_fills_a_socket_until_who_comes_last_is_refused(shell) -> None:
+    shell.cost = COST / 1000
+    shell.fall_behind()
+
+    async def rounds() -> None:
+        served = []
+        while not shell.refused and len(served) < 20:
+            shell.come(*news(200, len(served) * 200))
+            await asyncio.sleep(0)  # one round of serving
+            served.append(len(shell.served))
+        assert served == [150 * number for number in range(1, 9)]  # 50 more wait each time, and 500 may
+        shell.intake.read_empty("main")
+        await asyncio.sleep(0)
+        assert len(shell.served) + len(shell.refused) == 200 * len(served)
+
+    shell.loop.run_until_complete(rounds())
 
 
 def test_large_messages_count_by_their_bytes(shell) -> None:
