@@ -48,9 +48,9 @@ __all__ = [
 ]
 
 
-# Server transactions at one time: what 6,000 requests a second leave behind in 32 s, in half a gigabyte. Beyond it new
+# Server transactions at one time: what 12,500 requests a second leave behind in 32 s, in half a gigabyte. Beyond it new
 # requests are told 503, and nothing is kept of them.
-MOST_TRANSACTIONS = 200_000
+MOST_TRANSACTIONS = 400_000
 RETRY_AFTER = 10  # seconds, at most, that they are to wait until they ask again
 
 
