@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 from demo_capture import Capture
 from harness import need
 
-# Wireshark's severity "warning" and above, as its filters count it (epan/proto.h).
-MALFORMED = "_ws.malformed || _ws.expert.severity >= 6291456"
+# Wireshark's severity "warning" and above, as its filters count it (epan/proto.h). What it warns of in a segment
+# without a byte in it is between two kernels: on a busy machine they send something twice and say so (D-SACK).
+MALFORMED = "_ws.malformed || (_ws.expert.severity >= 6291456 && !(tcp.len == 0))"
 NEITHER_SIP_NOR_HTTP = "(udp || tcp.len > 0) && !sip && !http && !tcp.segment_data"
 
 
